@@ -1,0 +1,79 @@
+//! What can be asked of a project's coordinator.
+
+use crate::{AgentName, Profiles, Role, RunId, RunRecord, RunRequest, Timestamp, TokenHash};
+
+/// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Waiter(pub u64);
+
+/// Who asks. Roles and profiles are looked up in the state, so that a command that waited in the mailbox is
+/// judged by what its caller may do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// An agent whose token was checked.
+    Agent(AgentName),
+    /// The person who runs the server: start-up, the command line, the control socket.
+    Operator,
+    /// The server itself: the end of an effect, a timer.
+    Server,
+}
+
+/// A command with everything [`step`](crate::step) may know about the world.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// Whom the reply is for.
+    pub waiter: Waiter,
+    /// Who asks.
+    pub caller: Caller,
+    /// The server's clock when the command was taken from the mailbox.
+    pub now: Timestamp,
+    /// Randomness, for whatever in the step needs some.
+    pub seed: u64,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// An agent to be added, with its first token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAgent {
+    /// Must not be taken.
+    pub name: AgentName,
+    /// What it may do.
+    pub role: Role,
+    /// Must be defined.
+    pub profile: crate::ProfileName,
+    /// Skills it advertises.
+    pub capabilities: Vec<String>,
+    /// The hash of its first token, which lasts until revoked.
+    pub token: TokenHash,
+}
+
+/// What is asked of the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Add an agent with a token. Admins and the operator.
+    AddAgent(NewAgent),
+    /// Remove an agent, its tokens and its live runs. Admins and the operator.
+    RemoveAgent(AgentName),
+    /// Give an agent one more token. Admins and the operator.
+    MintToken {
+        /// Whom its bearer will act as.
+        agent: AgentName,
+        /// What the bearer's text hashes to.
+        hash: TokenHash,
+        /// When it stops being good.
+        expires_at: Option<Timestamp>,
+    },
+    /// Put these profiles in force in place of those before. The operator.
+    SetProfiles(Profiles),
+    /// Begin a run. Workers and up.
+    StartRun(RunRequest),
+    /// The call that started a run returns before the run ends: make its id durable. The server.
+    BecomeJob(RunId),
+    /// A run ended; the record is complete. The server.
+    EndRun(Box<RunRecord>),
+    /// Stop a run. Its agent, or coordinators and up.
+    KillRun(RunId),
+    /// Tell about a live run. Its agent, or coordinators and up.
+    FindRun(RunId),
+}

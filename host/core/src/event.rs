@@ -1,0 +1,75 @@
+//! What happened, in order, for whoever watches.
+
+use crate::{AgentName, EventSeq, Outcome, ProfileName, Role, RunId, Timestamp};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the project's history.
+    pub seq: EventSeq,
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// Who did it; `None` for the operator and the server.
+    pub agent: Option<AgentName>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened, with what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventKind {
+    /// An agent exists now.
+    AgentAdded {
+        /// Which.
+        name: AgentName,
+        /// What it may do.
+        role: Role,
+        /// What it may touch and spend.
+        profile: ProfileName,
+    },
+    /// An agent and its tokens are gone.
+    AgentRemoved {
+        /// Which.
+        name: AgentName,
+    },
+    /// A token was made.
+    TokenMinted {
+        /// Whom it speaks for.
+        name: AgentName,
+        /// When it ends.
+        expires_at: Option<Timestamp>,
+    },
+    /// A run goes on after the call that started it.
+    RunBecameJob {
+        /// Which.
+        run: RunId,
+    },
+    /// A run ended.
+    RunEnded {
+        /// Which.
+        run: RunId,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+impl EventKind {
+    /// The type as the API writes it: subject, dot, what happened to it.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::AgentAdded { .. } => "agent.added",
+            Self::AgentRemoved { .. } => "agent.removed",
+            Self::TokenMinted { .. } => "token.minted",
+            Self::RunBecameJob { .. } => "run.became_job",
+            Self::RunEnded { .. } => "run.ended",
+        }
+    }
+
+    /// The run it is about, if any.
+    pub const fn run(&self) -> Option<RunId> {
+        match self {
+            Self::RunBecameJob { run } | Self::RunEnded { run, .. } => Some(*run),
+            Self::AgentAdded { .. } | Self::AgentRemoved { .. } | Self::TokenMinted { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Names and numbers, each a type of its own. Text is parsed once, at the edge.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Text that is not an id of the kind it was parsed as.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct InvalidId {
+    /// What was given, cut to 64 characters.
+    pub text: String,
+    /// What would have been accepted, in words.
+    pub expected: &'static str,
+}
+
+impl InvalidId {
+    pub(crate) fn new(text: &str, expected: &'static str) -> Self {
+        Self { text: text.chars().take(64).collect(), expected }
+    }
+}
+
+/// Declares a name: 1 to 64 characters of `a-z`, `0-9`, `.`, `_` and `-`, beginning with a letter or digit.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                if is_name(text) { Ok(Self(text.to_owned())) } else { Err(InvalidId::new(text, $expected)) }
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of an agent, unique in its project.
+    AgentName,
+    "an agent name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+);
+name!(
+    /// The name of a project, unique on its server.
+    ProjectName,
+    "a project name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+);
+name!(
+    /// The name of a profile in a project's configuration.
+    ProfileName,
+    "a profile name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+);
+
+fn is_name(text: &str) -> bool {
+    let lower_or_digit = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=64).contains(&text.len())
+        && text.bytes().next().is_some_and(lower_or_digit)
+        && text.bytes().all(|c| lower_or_digit(c) || matches!(c, b'.' | b'_' | b'-'))
+}
+
+/// How often this project has been opened by a server, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootNumber(pub u32);
+
+/// A run, written `r3-907`: the boot it began in, and its number within that boot.
+///
+/// The boot number is in the id because a run's record may be lost with the last milliseconds before a
+/// crash; without it the same id could then be given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    /// The boot the run began in.
+    pub boot: BootNumber,
+    /// Counted from 1 within the boot.
+    pub number: u32,
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}-{}", self.boot.0, self.number)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let parse = || {
+            let (boot, number) = text.strip_prefix('r')?.split_once('-')?;
+            Some(Self { boot: BootNumber(canonical(boot)?), number: canonical(number)? })
+        };
+        parse().ok_or_else(|| InvalidId::new(text, "a run id such as r3-907"))
+    }
+}
+
+/// The number in `digits`, if written as we would write it: no sign, no leading zero.
+fn canonical(digits: &str) -> Option<u32> {
+    let plain = digits.bytes().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
+    if plain { digits.parse().ok() } else { None }
+}
+
+/// The position of an event in the project's history, strictly increasing from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventSeq(pub u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_id_reads_back_as_it_was_written() {
+        let id = RunId { boot: BootNumber(3), number: 907 };
+        assert_eq!(id.to_string(), "r3-907");
+        assert_eq!("r3-907".parse(), Ok(id));
+    }
+
+    #[test]
+    fn text_that_is_no_run_id_is_refused() {
+        for text in ["", "r", "r3", "r3-", "r-3", "3-907", "r03-907", "r3-+7", "r3-907-1", "r3-99999999999"] {
+            assert!(text.parse::<RunId>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn names_are_short_and_plain() {
+        for text in ["a", "agent-7", "0x", "a.b_c-d"] {
+            assert!(text.parse::<AgentName>().is_ok(), "{text:?} was refused");
+        }
+        for text in ["", "-a", ".", "..", "A", "a b", "a/b", "ä", &"a".repeat(65)] {
+            assert!(text.parse::<AgentName>().is_err(), "{text:?} was accepted");
+        }
+    }
+}

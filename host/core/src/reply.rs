@@ -1,0 +1,48 @@
+//! What the coordinator answers.
+
+use std::collections::BTreeMap;
+
+use crate::{Access, AgentName, Limits, LiveRun, Refusal, RunId, Timestamp};
+
+/// The answer to one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It was done, and there is nothing more to say.
+    Done,
+    /// The run may begin.
+    RunStarted(Box<StartedRun>),
+    /// The run is live.
+    RunIsLive(Box<LiveRun>),
+    /// No live run has this id; it may have ended and have a record.
+    RunIsNotLive(RunId),
+    /// It was not done, and nothing changed.
+    Refused(Refusal),
+}
+
+impl Reply {
+    /// Whether the reply may be sent before the batch is durable. True of a run's start alone: a run's
+    /// authority is checked again when it publishes, and until then nothing outside depends on it.
+    pub const fn precedes_commit(&self) -> bool {
+        match self {
+            Self::RunStarted(_) => true,
+            Self::Done | Self::RunIsLive(_) | Self::RunIsNotLive(_) | Self::Refused(_) => false,
+        }
+    }
+}
+
+/// A run as it was admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedRun {
+    /// Its id, durable once it is a job or has ended.
+    pub id: RunId,
+    /// Who asked for it.
+    pub agent: AgentName,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What it may spend: profile, request and policy together.
+    pub limits: Limits,
+    /// Whether it may change the project at all.
+    pub access: Access,
+    /// Environment variables its profile sets.
+    pub env: BTreeMap<String, String>,
+}

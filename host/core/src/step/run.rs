@@ -1,0 +1,113 @@
+//! Runs, from admission to record.
+
+use super::{Answer, Context, Effect};
+use crate::{
+    Access, Admit, AgentFacts, Decide, EventKind, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
+    RunRecord, RunRequest, RunStatus, StartedRun,
+};
+
+pub(super) fn start(context: &mut Context<'_>, request: &RunRequest, decide: &mut dyn Decide) -> Answer {
+    let agent = context.agent(Role::Worker)?.clone();
+    let state = &mut *context.state;
+    let Some(profile) = state.profiles.get(&agent.profile) else {
+        let defined = state.profiles.keys().cloned().collect();
+        return Err(Refusal::NoSuchProfile { profile: agent.profile, defined });
+    };
+    let command = request.argv.first().ok_or(Refusal::EmptyCommand)?;
+    if !profile.commands.allow(command) {
+        let allowed = profile.commands.allow.clone();
+        return Err(Refusal::CommandDenied { command: command.clone(), profile: agent.profile, allowed });
+    }
+    let live = state.live_runs_of(&agent.name);
+    if live >= profile.limits.runs {
+        return Err(Refusal::TooManyRuns { live, limit: profile.limits.runs, profile: agent.profile });
+    }
+    let facts = AgentFacts { agent, live_runs: live };
+    let limits = match decide.review(request, &facts) {
+        Admit::Allow => profile.limits,
+        Admit::Narrow(asked) => profile.limits.narrowed(&asked),
+        Admit::Deny(reason) => return Err(Refusal::NotAdmitted(reason)),
+    };
+    let limits = limits.narrowed(&request.limits);
+
+    state.last_run += 1;
+    let id = RunId { boot: state.boot, number: state.last_run };
+    let started = StartedRun {
+        id,
+        agent: facts.agent.name.clone(),
+        started_at: context.now,
+        limits,
+        access: if profile.files.is_read_only() { Access::ReadOnly } else { Access::ReadWrite },
+        env: profile.env.clone(),
+    };
+    let run = LiveRun {
+        id,
+        agent: facts.agent.name,
+        argv: request.argv.clone(),
+        cwd: request.cwd.clone(),
+        limits,
+        started_at: context.now,
+        job: false,
+    };
+    state.runs.insert(id, run);
+    Ok(Reply::RunStarted(Box::new(started)))
+}
+
+/// A run that ended in the meantime is no failure: its record is stored, and says more than a job's would.
+pub(super) fn become_job(context: &mut Context<'_>, id: RunId) -> Answer {
+    context.not_an_agent()?;
+    let Some(run) = context.state.runs.get_mut(&id).filter(|run| !run.job) else {
+        return Ok(Reply::Done);
+    };
+    run.job = true;
+    let record = RunRecord {
+        id,
+        agent: run.agent.clone(),
+        argv: run.argv.clone(),
+        cwd: run.cwd.clone(),
+        started_at: run.started_at,
+        status: RunStatus::Running,
+        output: Output::default(),
+    };
+    let agent = run.agent.clone();
+    context.step.rows.push(Row::PutRun(Box::new(record)));
+    context.event(Some(agent), EventKind::RunBecameJob { run: id });
+    Ok(Reply::Done)
+}
+
+/// The record is stored even if the run is unknown: a state rebuilt after a failed commit knows only jobs.
+pub(super) fn end(context: &mut Context<'_>, record: Box<RunRecord>) -> Answer {
+    context.not_an_agent()?;
+    context.state.runs.remove(&record.id);
+    if let RunStatus::Ended { outcome, .. } = &record.status {
+        let kind = EventKind::RunEnded { run: record.id, outcome: outcome.clone() };
+        context.event(Some(record.agent.clone()), kind);
+    }
+    context.step.rows.push(Row::PutRun(record));
+    Ok(Reply::Done)
+}
+
+pub(super) fn kill(context: &mut Context<'_>, id: RunId) -> Answer {
+    context.agent(Role::Worker)?;
+    visible(context, id)?;
+    let reason = match context.author() {
+        Some(agent) => format!("killed by {agent}"),
+        None => "killed by the operator".to_owned(),
+    };
+    context.step.effects.push(Effect::KillRun { run: id, reason });
+    Ok(Reply::Done)
+}
+
+pub(super) fn find(context: &Context<'_>, id: RunId) -> Answer {
+    match visible(context, id) {
+        Ok(run) => Ok(Reply::RunIsLive(Box::new(run.clone()))),
+        Err(Refusal::NoSuchRun(id)) => Ok(Reply::RunIsNotLive(id)),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// The live run `id`. One that the caller may not see does not exist for it.
+fn visible<'a>(context: &'a Context<'_>, id: RunId) -> Result<&'a LiveRun, Refusal> {
+    let run = context.state.runs.get(&id).ok_or(Refusal::NoSuchRun(id))?;
+    if context.may_see_runs_of(&run.agent)? { Ok(run) } else { Err(Refusal::NoSuchRun(id)) }
+}

@@ -1,0 +1,144 @@
+//! The handle by which everybody reaches a project's coordinator.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use longhouse_core::{Caller, Command, Decide, Directory, Effect, Profiles, Reply};
+use tokio::sync::oneshot;
+
+use crate::owner::{Mail, Owner};
+use crate::{Clock, Reads, StoreError, SubmitError};
+
+/// How many commands may wait before callers are told that it is busy.
+const MAX_WAITING: usize = 4_096;
+
+/// What a coordinator needs from outside.
+pub struct OpenOptions {
+    /// The database file; created when missing.
+    pub database: PathBuf,
+    /// The profiles in force at first.
+    pub profiles: Profiles,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What is asked where a policy may decide.
+    pub decide: Box<dyn Decide + Send>,
+    /// Told of each effect once it is durable, on the coordinator's thread: it must hand over and return.
+    pub effects: Box<dyn FnMut(Effect) + Send>,
+}
+
+/// The owner of one project's coordination state. Cheap to clone.
+///
+/// Commands are stepped one after another on a thread of their own. What they change is made durable in
+/// batches: whatever arrived while the previous batch was being synced is the next one.
+#[derive(Clone)]
+pub struct Coordinator {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    mailbox: Sender<Mail>,
+    waiting: AtomicUsize,
+    directory: Arc<ArcSwap<Directory>>,
+    reads: Reads,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Coordinator {
+    /// Opens the database, rebuilds the state from it, ends the runs that an earlier process left, and
+    /// starts the threads.
+    ///
+    /// # Errors
+    /// When the database cannot be opened, checked, migrated or written.
+    pub fn open(options: OpenOptions) -> Result<Self, StoreError> {
+        let (mailbox, inbox) = channel();
+        let reads = Reads::new(options.database.clone());
+        let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
+        let owner = Owner::open(options, mailbox.clone(), Arc::clone(&directory))?;
+        let thread = std::thread::Builder::new()
+            .name("coordinator".to_owned())
+            .spawn(move || owner.run(&inbox))
+            .map_err(StoreError::Thread)?;
+        let waiting = AtomicUsize::new(0);
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { shared: Arc::new(Shared { mailbox, waiting, directory, reads, thread }) })
+    }
+
+    /// Asks, and waits for the reply: until what it says is durable, save for a run's start.
+    ///
+    /// # Errors
+    /// [`SubmitError`] says whether the command may have been carried out.
+    pub async fn submit(&self, caller: Caller, command: Command) -> Result<Reply, SubmitError> {
+        let (_waiting, reply) = self.ask(caller, command)?;
+        reply.await.unwrap_or(Err(SubmitError::Closed))
+    }
+
+    /// As [`Coordinator::submit`], for a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Coordinator::submit`].
+    pub fn submit_blocking(&self, caller: Caller, command: Command) -> Result<Reply, SubmitError> {
+        let (_waiting, reply) = self.ask(caller, command)?;
+        reply.blocking_recv().unwrap_or(Err(SubmitError::Closed))
+    }
+
+    /// Tells without waiting for a reply. Never refused for being busy: the end of what was begun must be
+    /// recorded. What it changes may be lost if the machine fails within the next milliseconds.
+    pub fn tell(&self, caller: Caller, command: Command) {
+        if self.shared.mailbox.send(Mail::Submit { caller, command, reply: None }).is_err() {
+            tracing::warn!("a command was told to a closed project and dropped");
+        }
+    }
+
+    /// Agents and tokens as of the last commit that changed them.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.shared.directory.load_full()
+    }
+
+    /// What is committed, for reading.
+    pub fn reads(&self) -> &Reads {
+        &self.shared.reads
+    }
+
+    /// Carries out and commits whatever was submitted before, closes the database and ends the threads.
+    /// Later commands are answered [`SubmitError::Closed`].
+    pub fn close(&self) {
+        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        let told = self.shared.mailbox.send(Mail::Close).is_ok();
+        if !told || thread.join().is_err() {
+            tracing::error!("the coordinator's thread had ended before it was closed");
+        }
+    }
+
+    fn ask(
+        &self,
+        caller: Caller,
+        command: Command,
+    ) -> Result<(Waiting<'_>, oneshot::Receiver<Result<Reply, SubmitError>>), SubmitError> {
+        let waiting = Waiting::admit(&self.shared.waiting).ok_or(SubmitError::Busy)?;
+        let (reply, receiver) = oneshot::channel();
+        let mail = Mail::Submit { caller, command, reply: Some(reply) };
+        self.shared.mailbox.send(mail).map_err(|_| SubmitError::Closed)?;
+        Ok((waiting, receiver))
+    }
+}
+
+/// Counts one caller that waits, for as long as it lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn admit(waiting: &'a AtomicUsize) -> Option<Self> {
+        let admitted = Self(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(admitted)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

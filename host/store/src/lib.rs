@@ -1,0 +1,25 @@
+//! Where a project's coordination state is kept, and the loop that owns it.
+//!
+//! The only crate with SQL. [`Coordinator`] is the owner with a mailbox: one thread steps commands through
+//! `longhouse-core`, another makes batches durable in SQLite, and nobody is answered before that.
+
+mod clock;
+mod coordinator;
+mod database;
+mod error;
+mod load;
+mod lock;
+mod migrations;
+mod owner;
+mod reads;
+mod rows;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use clock::{Clock, SystemClock};
+pub use coordinator::{Coordinator, OpenOptions};
+pub use error::{LockError, StoreError, SubmitError};
+pub use lock::ProjectLock;
+pub use reads::{Reads, RunFilter};

@@ -1,0 +1,67 @@
+//! Reading what is committed, beside the writer.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use longhouse_core::{AgentName, RunId, RunRecord};
+use rusqlite::Connection;
+
+use crate::rows::runs;
+use crate::{StoreError, database};
+
+/// Connections kept open between reads; more are opened while more are needed at once.
+const KEPT: usize = 4;
+
+/// Read-only connections to the database. Calls block for as long as a short query takes.
+#[derive(Debug)]
+pub struct Reads {
+    database: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Only this agent's.
+    pub agent: Option<AgentName>,
+    /// Only those begun before this one.
+    pub before: Option<RunId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Reads {
+    pub(crate) const fn new(database: PathBuf) -> Self {
+        Self { database, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// The record of a run, if it is a job or has ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+        self.with(|connection| runs::find(connection, id))
+    }
+
+    /// Records of runs, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        self.with(|connection| runs::newest(connection, filter.agent.as_ref(), filter.before, filter.limit))
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => database::open_reader(&self.database)?,
+        };
+        let result = read(&connection)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < KEPT {
+            idle.push(connection);
+        }
+        Ok(result)
+    }
+}

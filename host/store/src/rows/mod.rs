@@ -1,0 +1,43 @@
+//! SQL, one file per subject: plainly named functions that take a connection.
+
+pub(crate) mod agents;
+pub(crate) mod counters;
+pub(crate) mod events;
+pub(crate) mod runs;
+pub(crate) mod tokens;
+
+use longhouse_core::Row;
+use rusqlite::Connection;
+
+use crate::StoreError;
+
+/// Writes one row change. The caller holds the transaction.
+pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError> {
+    match row {
+        Row::PutAgent(agent) => agents::put(connection, agent),
+        Row::DeleteAgent(name) => agents::delete(connection, name),
+        Row::PutToken(token) => tokens::put(connection, token),
+        Row::DeleteToken(hash) => tokens::delete(connection, hash),
+        Row::PutRun(record) => runs::put(connection, record),
+    }
+}
+
+/// A stored value as the number type that the code uses; out of range is damage, not a wrap-around.
+fn number<T: TryFrom<i64>>(column: &'static str, value: i64) -> Result<T, StoreError> {
+    T::try_from(value).map_err(|_| StoreError::Impossible { column, value: value.to_string() })
+}
+
+/// A number as SQLite stores it; what does not fit into 63 bits is stored as the largest that does.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A stored text as what it was written from.
+fn parsed<T: std::str::FromStr>(column: &'static str, text: String) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Impossible { column, value: text })
+}
+
+/// A stored JSON text as what it was written from.
+fn from_json<T: serde::de::DeserializeOwned>(column: &'static str, text: String) -> Result<T, StoreError> {
+    serde_json::from_str(&text).map_err(|_| StoreError::Impossible { column, value: text })
+}
