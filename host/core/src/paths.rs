@@ -88,7 +88,7 @@ impl ProjectPath {
     }
 
     /// The components from the root down.
-    pub fn components(&self) -> impl Iterator<Item = &str> {
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/').filter(|name| !name.is_empty())
     }
 

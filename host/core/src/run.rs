@@ -154,3 +154,43 @@ pub struct RunRecord {
     /// What it wrote; empty while it runs.
     pub output: Output,
 }
+
+impl Output {
+    /// What was written from byte `offset` on, about `max` bytes of it, and the offset to go on from.
+    pub fn from(&self, offset: u64, max: u64) -> (Vec<Chunk>, u64) {
+        let mut next = offset;
+        let mut chunks = Vec::new();
+        for chunk in &self.chunks {
+            let skip = usize::try_from(next.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
+            let Some(bytes) = chunk.bytes.get(skip..).filter(|bytes| !bytes.is_empty()) else { continue };
+            if next - offset >= max {
+                break;
+            }
+            let offset = chunk.offset + u64::try_from(skip).unwrap_or(u64::MAX);
+            next = offset + u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            chunks.push(Chunk { offset, stream: chunk.stream, bytes: bytes.to_vec() });
+        }
+        (chunks, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_on_from_a_cursor_neither_repeats_nor_skips() {
+        let chunk = |offset, stream, text: &str| Chunk { offset, stream, bytes: text.into() };
+        let chunks = vec![
+            chunk(0, Stream::Stdout, "abc"),
+            chunk(3, Stream::Stderr, "de"),
+            chunk(5, Stream::Stdout, "f"),
+        ];
+        let output = Output { chunks: chunks.clone(), truncated: false };
+        assert_eq!(output.from(0, 100), (chunks, 6));
+        assert_eq!(output.from(1, 1), (vec![chunk(1, Stream::Stdout, "bc")], 3));
+        assert_eq!(output.from(3, 2), (vec![chunk(3, Stream::Stderr, "de")], 5));
+        assert_eq!(output.from(6, 100), (vec![], 6));
+        assert_eq!(output.from(9, 100), (vec![], 9));
+    }
+}

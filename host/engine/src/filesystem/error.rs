@@ -1,0 +1,25 @@
+//! What a guest is told when a path cannot be used.
+
+use longhouse_core::InvalidPath;
+use longhouse_workspace::WorkspaceError;
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+
+/// The error as WASI names it.
+pub(super) fn code(error: WorkspaceError) -> ErrorCode {
+    match error {
+        WorkspaceError::NotFound => ErrorCode::NoEntry,
+        WorkspaceError::NotADirectory => ErrorCode::NotDirectory,
+        WorkspaceError::IsADirectory => ErrorCode::IsDirectory,
+        WorkspaceError::Exists => ErrorCode::Exist,
+        WorkspaceError::NotEmpty => ErrorCode::NotEmpty,
+        WorkspaceError::OutsideProject => ErrorCode::NotPermitted,
+        WorkspaceError::TooManyLinks => ErrorCode::Loop,
+        WorkspaceError::Unstable => ErrorCode::Busy,
+        WorkspaceError::Invalid(InvalidPath::TooLong) => ErrorCode::NameTooLong,
+        WorkspaceError::Invalid(InvalidPath::Nul | InvalidPath::Private | InvalidPath::OutsideProject) => {
+            ErrorCode::Invalid
+        }
+        WorkspaceError::CaseInsensitive => ErrorCode::Io,
+        WorkspaceError::Io(source) => ErrorCode::from(source),
+    }
+}

@@ -1,0 +1,18 @@
+//! `wasi:filesystem/preopens`: the project is `/`, and there is nothing else.
+
+use longhouse_core::ProjectPath;
+use longhouse_workspace::OpenOptions;
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
+use wasmtime_wasi::p2::bindings::filesystem::preopens;
+
+use super::FsView;
+
+impl preopens::Host for FsView<'_> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+        let options = OpenOptions { directory: true, ..OpenOptions::default() };
+        let root = self.fs.root.open_at(&ProjectPath::root(), options)?;
+        let descriptor = self.push(root, OpenMode::READ).map_err(wasmtime::Error::from)?;
+        Ok(vec![(descriptor, "/".to_owned())])
+    }
+}

@@ -1,0 +1,34 @@
+//! How a guest ended, from what wasmtime says.
+
+use longhouse_core::Outcome;
+use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
+
+use crate::limits::MemoryUse;
+use crate::stop::Stop;
+
+/// What the guest's `run` came to.
+pub(crate) type Ended = wasmtime::Result<Result<(), ()>>;
+
+/// The outcome of a guest that ended by itself or was interrupted. A guest that was refused memory and then
+/// died, died of that, whatever it did on the way down.
+pub(crate) fn outcome(ended: Ended, stop: &Stop, memory: &MemoryUse) -> Outcome {
+    let error = match ended {
+        Ok(Ok(())) => return Outcome::Exited(0),
+        Ok(Err(())) => return Outcome::Exited(1),
+        Err(error) => error,
+    };
+    if let Some(I32Exit(code)) = error.downcast_ref() {
+        return Outcome::Exited(u8::try_from(*code).unwrap_or(u8::MAX));
+    }
+    if let Some(why) = stop.why() {
+        return why.outcome();
+    }
+    if memory.was_refused() {
+        return Outcome::OutOfMemory;
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => Outcome::Trapped(trap.to_string()),
+        None => Outcome::Trapped(error.root_cause().to_string()),
+    }
+}

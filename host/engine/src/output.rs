@@ -1,0 +1,214 @@
+//! What a guest writes: one list of chunks over both streams, readable while it grows.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use longhouse_core::{Chunk, Output, Stream};
+use tokio::io::AsyncWrite;
+use tokio::sync::Notify;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// Writes to one stream are joined into chunks of up to this many bytes.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// What a guest is told it may write at once.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// The output of a run, in the order it was written. What is beyond the limit is discarded, and that is
+/// noted: a guest that writes too much is not stopped for it.
+#[derive(Debug)]
+pub struct OutputLog {
+    limit: u64,
+    written: Mutex<Written>,
+    grown: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    output: Output,
+    bytes: u64,
+    /// Nothing will be added.
+    closed: bool,
+}
+
+impl OutputLog {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self { limit, written: Mutex::default(), grown: Notify::new() }
+    }
+
+    /// Everything kept so far.
+    pub fn output(&self) -> Output {
+        self.lock().output.clone()
+    }
+
+    /// What was written from byte `offset` on, up to about `max` bytes, and the offset to go on from.
+    pub fn read(&self, offset: u64, max: u64) -> (Vec<Chunk>, u64) {
+        let written = self.lock();
+        written.output.from(offset, max)
+    }
+
+    /// Waits until there is something from byte `offset` on, or nothing more can come.
+    pub async fn grown_past(&self, offset: u64) {
+        loop {
+            let grown = self.grown.notified();
+            {
+                let written = self.lock();
+                if written.bytes > offset || written.closed {
+                    return;
+                }
+            }
+            grown.await;
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.grown.notify_waiters();
+    }
+
+    fn append(&self, stream: Stream, mut bytes: &[u8]) {
+        let mut written = self.lock();
+        let room = self.limit.saturating_sub(written.bytes).try_into().unwrap_or(usize::MAX);
+        if let Some((kept, _)) = bytes.split_at_checked(room).filter(|(_, discarded)| !discarded.is_empty()) {
+            written.output.truncated = true;
+            bytes = kept;
+        }
+        if bytes.is_empty() || written.closed {
+            return;
+        }
+        let offset = written.bytes;
+        written.bytes += bytes.len() as u64;
+        match written.output.chunks.last_mut() {
+            Some(last) if last.stream == stream && last.bytes.len() + bytes.len() <= CHUNK_BYTES => {
+                last.bytes.extend_from_slice(bytes);
+            }
+            _ => written.output.chunks.push(Chunk { offset, stream, bytes: bytes.to_vec() }),
+        }
+        drop(written);
+        self.grown.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of a guest's streams into the log.
+#[derive(Clone)]
+pub(crate) struct Sink {
+    log: Arc<OutputLog>,
+    stream: Stream,
+}
+
+impl Sink {
+    pub(crate) const fn new(log: Arc<OutputLog>, stream: Stream) -> Self {
+        Self { log, stream }
+    }
+}
+
+impl IsTerminal for Sink {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Sink {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for Sink {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for Sink {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.log.append(self.stream, &bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES)
+    }
+}
+
+impl AsyncWrite for Sink {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.log.append(self.stream, bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(offset: u64, stream: Stream, text: &str) -> Chunk {
+        Chunk { offset, stream, bytes: text.into() }
+    }
+
+    #[test]
+    fn small_writes_are_joined_and_the_order_of_streams_is_kept() {
+        let log = OutputLog::new(100);
+        log.append(Stream::Stdout, b"a");
+        log.append(Stream::Stdout, b"b");
+        log.append(Stream::Stderr, b"c");
+        log.append(Stream::Stdout, b"d");
+        let expected = vec![
+            chunk(0, Stream::Stdout, "ab"),
+            chunk(2, Stream::Stderr, "c"),
+            chunk(3, Stream::Stdout, "d"),
+        ];
+        assert_eq!(log.output(), Output { chunks: expected, truncated: false });
+    }
+
+    #[test]
+    fn what_is_beyond_the_limit_is_discarded_and_noted() {
+        let log = OutputLog::new(3);
+        log.append(Stream::Stdout, b"ab");
+        log.append(Stream::Stderr, b"c");
+        assert!(!log.output().truncated, "exactly full is not too much");
+        log.append(Stream::Stdout, b"d");
+        let expected = vec![chunk(0, Stream::Stdout, "ab"), chunk(2, Stream::Stderr, "c")];
+        assert_eq!(log.output(), Output { chunks: expected, truncated: true });
+    }
+
+    #[tokio::test]
+    async fn a_reader_is_woken_by_growth_and_by_the_end() {
+        let log = Arc::new(OutputLog::new(100));
+        let waiting = tokio::spawn({
+            let log = Arc::clone(&log);
+            async move { log.grown_past(0).await }
+        });
+        log.append(Stream::Stdout, b"x");
+        waiting.await.unwrap();
+        let waiting = tokio::spawn({
+            let log = Arc::clone(&log);
+            async move { log.grown_past(1).await }
+        });
+        log.close();
+        waiting.await.unwrap();
+    }
+}

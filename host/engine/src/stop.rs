@@ -1,0 +1,102 @@
+//! Asking a run to stop, and knowing when it must.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use longhouse_core::{Limits, Outcome};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::watch;
+use wasmtime::UpdateDeadline;
+
+/// Why a run was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It reached its wall-clock or CPU limit.
+    Limit,
+    /// Somebody asked for it, and said this.
+    Killed(String),
+}
+
+impl Why {
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::Limit => Outcome::TimedOut,
+            Self::Killed(reason) => Outcome::Killed(reason),
+        }
+    }
+}
+
+/// A run's deadline, and the wish that it stop earlier. The first reason given is the one that counts.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) deadline: Instant,
+    cpu_limit: Duration,
+    why: watch::Sender<Option<Why>>,
+}
+
+/// What a guest's call ends with when it was interrupted.
+#[derive(Debug, thiserror::Error)]
+#[error("the run was stopped")]
+pub(crate) struct Interrupted;
+
+impl Stop {
+    /// For a run that begins now.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { deadline: Instant::now() + limits.wall, cpu_limit: limits.cpu, why: watch::Sender::new(None) }
+    }
+
+    /// Asks the run to stop.
+    pub(crate) fn request(&self, why: Why) {
+        self.why.send_if_modified(|asked| {
+            let first = asked.is_none();
+            asked.get_or_insert(why);
+            first
+        });
+    }
+
+    /// Why the run was asked to stop, if it was.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.why.borrow().clone()
+    }
+
+    /// Waits until the run is asked to stop, or reaches its deadline.
+    pub(crate) async fn requested(&self) {
+        let mut why = self.why.subscribe();
+        let asked = why.wait_for(Option::is_some);
+        if tokio::time::timeout_at(self.deadline.into(), asked).await.is_err() {
+            self.request(Why::Limit);
+        }
+    }
+
+    /// Called from a computing guest at every tick: whether it goes on.
+    pub(crate) fn check(self: &Arc<Self>, cpu: &CpuClock) -> wasmtime::Result<UpdateDeadline> {
+        if Instant::now() >= self.deadline || cpu.spent() >= self.cpu_limit {
+            self.request(Why::Limit);
+        }
+        if self.why.borrow().is_some() { Err(Interrupted.into()) } else { Ok(UpdateDeadline::Continue(1)) }
+    }
+}
+
+/// CPU time of the thread it was started on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CpuClock {
+    started: Duration,
+}
+
+impl CpuClock {
+    /// Counts from now, on this thread.
+    pub(crate) fn start() -> Self {
+        Self { started: thread_cpu() }
+    }
+
+    /// What this thread spent since.
+    pub(crate) fn spent(&self) -> Duration {
+        thread_cpu().saturating_sub(self.started)
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,25 @@
+//! The project directory: the only crate that opens its files.
+//!
+//! A path is resolved here and nowhere else. The kernel never follows a link for us: [`Root`] walks links
+//! itself, beneath the root, and then opens what it arrived at with links forbidden. So a link cannot lead
+//! out of the project, and no name, link or `..` leads to the server's private directory.
+
+mod beneath;
+mod change;
+mod error;
+mod list;
+mod open;
+mod resolve;
+mod root;
+mod stat;
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
+mod tests;
+
+pub use change::Times;
+pub use error::WorkspaceError;
+pub use list::{Entry, ListOptions, Listing};
+pub use open::{Create, OpenFile, OpenOptions, Opened};
+pub use resolve::Follow;
+pub use root::Root;
+pub use stat::{Kind, Stat};
