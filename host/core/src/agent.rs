@@ -79,6 +79,11 @@ impl Agent {
     /// Whether it may see the command and the output of what `owner` runs, and stop it: its own runs, and
     /// everybody's from a coordinator on.
     pub fn may_see_runs_of(&self, owner: &AgentName) -> bool {
-        self.name == *owner || self.role >= Role::Coordinator
+        self.name == *owner || self.may_see_all_runs()
+    }
+
+    /// Whether that holds for everybody's runs.
+    pub fn may_see_all_runs(&self) -> bool {
+        self.role >= Role::Coordinator
     }
 }

@@ -21,7 +21,7 @@ pub fn build(build: &Build) -> anyhow::Result<()> {
         }
         let mut key = Key::new(build, &recipe.name)?;
         key.add(text.as_bytes());
-        key.add(&[u8::from(build.complete)]);
+        key.add(recipe.krate.features.join(",").as_bytes());
         let what = format!("{} {}", recipe.krate.name, recipe.krate.version);
         install(build, key, &what, || make(build, &recipe))?;
     }

@@ -1,0 +1,68 @@
+# What a person needs: `make serve`, `make test`. Both install and build whatever is missing.
+#
+#   make serve       a server on a copy of the demo project, with a token and a first call to try
+#   make test        the whole suite
+#   make lint        formatting and lints, in both workspaces
+#   make bench       the figures, on a release build
+#   make guests      the guests that tests and `serve` need
+#   make guests-complete   the same with every coreutils command
+#   make audit       licences, bans and duplicate crates (installs cargo-deny)
+#   make clean       everything that was built
+
+SHELL := /bin/bash
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+GUESTS := $(CARGO_TARGET_DIR)/guests
+DEMO := $(CARGO_TARGET_DIR)/demo-project
+LISTEN ?= 127.0.0.1:7420
+export LONGHOUSE_PLUGINS_DIR ?= $(GUESTS)
+
+.PHONY: serve test lint bench guests guests-complete native toolchain demo build audit clean
+
+serve: guests build demo
+	$(CARGO_TARGET_DIR)/debug/longhouse serve $(DEMO) --listen $(LISTEN) --plugins $(GUESTS)/tools --print-token 8h
+
+test: guests native
+	cargo build --workspace
+	cargo test --workspace
+
+lint: toolchain
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	plugins/toolchain/cargo fmt --all --check
+	plugins/toolchain/cargo clippy --workspace -- -D warnings
+
+bench: guests
+	cargo build --release -p longhouse -p longhouse-tests --bins
+	$(CARGO_TARGET_DIR)/release/bench
+
+# The same ripgrep, natively, for comparison.
+native: $(CARGO_TARGET_DIR)/native/bin/rg
+
+$(CARGO_TARGET_DIR)/native/bin/rg:
+	cargo install --quiet --locked ripgrep --version 15.2.0 --no-default-features --root $(CARGO_TARGET_DIR)/native
+
+build:
+	cargo build -p longhouse
+
+guests: toolchain
+	cargo run -q -p longhouse-artifacts --bin guests -- --out $(GUESTS)
+
+guests-complete: toolchain
+	cargo run -q -p longhouse-artifacts --bin guests -- --out $(GUESTS) --complete
+
+toolchain:
+	@plugins/toolchain/install
+
+demo: $(DEMO)
+
+$(DEMO):
+	mkdir -p $(@D)
+	cp -R examples/demo-project $@
+
+audit:
+	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny check bans licenses sources
+
+clean:
+	rm -rf $(CARGO_TARGET_DIR)

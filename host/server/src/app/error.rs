@@ -1,0 +1,52 @@
+//! Why something that was asked for was not done.
+
+use std::sync::Arc;
+
+use longhouse_core::{ProjectPath, Refusal, RunId};
+use longhouse_engine::EngineError;
+use longhouse_store::{StoreError, SubmitError};
+use longhouse_workspace::WorkspaceError;
+
+/// A refusal or a failure, in the words of its origin.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The coordinator said no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The coordinator did not answer.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The engine could not start it.
+    #[error("{0}")]
+    NotStarted(Arc<EngineError>),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A path could not be used.
+    #[error("{path}")]
+    Path {
+        /// Which.
+        path: ProjectPath,
+        /// Why.
+        #[source]
+        source: WorkspaceError,
+    },
+    /// No tool provides the command.
+    #[error("no tool provides the command {0:?}; GET /tools lists what there is")]
+    UnknownCommand(String),
+    /// The directory to start in is none.
+    #[error("cwd {0} is not a directory of the project")]
+    NoSuchDirectory(ProjectPath),
+    /// No run that the caller may see has this id.
+    #[error("there is no run {0}")]
+    UnknownRun(RunId),
+    /// An answer that the coordinator never gives to what was asked.
+    #[error("the coordinator gave an answer that does not fit")]
+    Confused,
+    /// The operating system has no randomness.
+    #[error("the operating system has no randomness")]
+    NoRandomness,
+    /// A thread of ours ended before its work was done.
+    #[error("work was cut off")]
+    CutOff,
+}

@@ -1,0 +1,180 @@
+//! Projects, and the process that serves them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhouse_core::{Caller, Command, Effect, FileGrants, HostOrder, Profiles, ProjectName, Reply};
+use longhouse_engine::Engine;
+use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, StoreError};
+use longhouse_workspace::{Root, WorkspaceError};
+
+use super::{AppError, LiveRuns};
+use crate::config::{self, ConfigError};
+use crate::home::Home;
+
+/// Everything a server has. Handlers share it.
+pub struct App {
+    /// Runs guests, for all projects.
+    pub engine: Engine,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// By name.
+    pub projects: BTreeMap<ProjectName, Arc<Project>>,
+}
+
+/// A directory under Longhouse's care.
+pub struct Project {
+    /// What it is called.
+    pub name: ProjectName,
+    /// Its private directory.
+    pub home: Home,
+    /// Its files.
+    pub root: Arc<Root>,
+    /// The owner of its coordination state.
+    pub coordinator: Coordinator,
+    /// Its runs that have begun and not ended.
+    pub live: Arc<LiveRuns>,
+    _lock: ProjectLock,
+}
+
+/// Why a project cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// Its configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Its directory cannot be used.
+    #[error("cannot serve the directory")]
+    Workspace(#[from] WorkspaceError),
+    /// Its database cannot be used.
+    #[error("cannot open the database")]
+    Store(#[from] StoreError),
+    /// Its directory's name is no project name.
+    #[error("{0:?} cannot be a project's name; say `project = \"…\"` in .longhouse/longhouse.toml")]
+    Name(String),
+}
+
+impl Project {
+    /// Opens a project that was initialised, and begins to coordinate it.
+    ///
+    /// # Errors
+    /// When another process has it, or one of its parts cannot be used.
+    pub fn open(home: Home, clock: &Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let lock = ProjectLock::take(home.dir())?;
+        let config = read_config(&home)?;
+        let name = match config.name {
+            Some(name) => name,
+            None => name_of(&home)?,
+        };
+        let root = Arc::new(Root::open(home.project())?);
+        let live = Arc::new(LiveRuns::default());
+        let effects = {
+            let live = Arc::clone(&live);
+            Box::new(move |effect| match effect {
+                Effect::KillRun { run, reason } => live.kill(run, &reason),
+            })
+        };
+        warn_of_what_is_not_enforced(&config.profiles);
+        let coordinator = Coordinator::open(OpenOptions {
+            database: home.database(),
+            profiles: config.profiles,
+            clock: Arc::clone(clock),
+            decide: Box::new(HostOrder),
+            effects,
+        })?;
+        Ok(Self { name, home, root, coordinator, live, _lock: lock })
+    }
+
+    /// Asks the coordinator, and takes its refusal for an error.
+    ///
+    /// # Errors
+    /// What it refused with, or that it did not answer.
+    pub async fn ask(&self, caller: Caller, command: Command) -> Result<Reply, AppError> {
+        match self.coordinator.submit(caller, command).await? {
+            Reply::Refused(refusal) => Err(refusal.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Reads the configuration again and puts its profiles in force.
+    ///
+    /// # Errors
+    /// When it has a mistake: everything stays as it was.
+    pub async fn reload(&self) -> Result<(), OpenError> {
+        let config = read_config(&self.home)?;
+        warn_of_what_is_not_enforced(&config.profiles);
+        if let Err(error) = self.ask(Caller::Operator, Command::SetProfiles(config.profiles)).await {
+            tracing::error!(error = %error, "the profiles were not replaced");
+        }
+        Ok(())
+    }
+
+    /// Waits until all runs have ended, stops those that have not within `patience`, and closes the database.
+    pub async fn close(&self, patience: Duration) {
+        if tokio::time::timeout(patience, self.live.none_left()).await.is_err() {
+            self.live.kill_all("the server stopped");
+            self.live.none_left().await;
+        }
+        let coordinator = self.coordinator.clone();
+        if tokio::task::spawn_blocking(move || coordinator.close()).await.is_err() {
+            tracing::error!("closing the database was cut off");
+        }
+    }
+}
+
+fn read_config(home: &Home) -> Result<config::ProjectConfig, ConfigError> {
+    let path = home.config();
+    match home.read_config() {
+        Ok(text) => config::parse(&text, &path),
+        Err(source) => Err(ConfigError::Io { path, source }),
+    }
+}
+
+/// The directory's name as a project's: in lower case, and `-` for what a name cannot have.
+fn name_of(home: &Home) -> Result<ProjectName, OpenError> {
+    let name = home.project().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+    let name: String = name.chars().map(plain).collect();
+    name.trim_start_matches(['.', '_', '-']).parse().map_err(|_| OpenError::Name(name.clone()))
+}
+
+/// Profiles are in force in their commands, limits, environment, and in whether they may write at all. What
+/// their globs say beyond that is checked, kept, and not yet enforced; whoever relies on it must know.
+fn warn_of_what_is_not_enforced(profiles: &Profiles) {
+    let everything = |globs: &[String]| globs.is_empty() || globs == ["**"];
+    let coarse = |files: &FileGrants| {
+        let FileGrants { read, write, create, delete, deny } = files;
+        let given = [create, delete].into_iter().flatten().all(|globs| everything(globs));
+        everything(read) && everything(write) && given && deny.is_empty()
+    };
+    let finer: Vec<&str> = profiles
+        .iter()
+        .filter(|(_, profile)| !coarse(&profile.files))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !finer.is_empty() {
+        tracing::warn!(
+            profiles = finer.join(", "),
+            "path globs are not enforced yet: these profiles reach every file of the project, read-only if they grant no writing"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directorys_name_becomes_a_projects() {
+        for (directory, expected) in [("Shop App", "shop-app"), ("api", "api"), (".hidden", "hidden")] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(directory);
+            std::fs::create_dir(&path).unwrap();
+            assert_eq!(name_of(&Home::of(&path).unwrap()).unwrap().as_str(), expected);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Running commands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use longhouse_core::{
+    Agent, Caller, Chunk, Command, Consumption, LimitsRequest, Outcome, Output, ProjectPath, Reply, RunId,
+    RunRecord, RunRequest, RunStatus, StartedRun,
+};
+use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
+use longhouse_store::{Clock, RunFilter};
+use longhouse_workspace::Follow;
+
+use super::live::LiveRun;
+use super::{App, AppError, Phase, Project};
+
+/// What is to be run, and how long its caller waits for it.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// The command and its arguments; not empty.
+    pub argv: Vec<String>,
+    /// Where it starts.
+    pub cwd: ProjectPath,
+    /// Environment variables, over those of the profile.
+    pub env: Vec<(String, String)>,
+    /// Its standard input.
+    pub stdin: Bytes,
+    /// A wall-clock limit below the profile's.
+    pub timeout: Option<Duration>,
+    /// How long to wait before the run becomes a job.
+    pub wait: Duration,
+}
+
+/// A run as it is told of: its record so far.
+#[derive(Debug, Clone)]
+pub struct RunView(pub Arc<RunRecord>);
+
+/// Runs a command for `agent`. Answers with its end, or with a job if it takes longer than `new.wait`.
+///
+/// # Errors
+/// Before anything starts: no such command or directory, or a refusal. Afterwards only when the engine fails.
+pub async fn start(
+    app: &App,
+    project: &Arc<Project>,
+    agent: &Agent,
+    new: NewRun,
+) -> Result<RunView, AppError> {
+    let command = new.argv.first().map(String::as_str).unwrap_or_default();
+    let tool = app.engine.find(command).ok_or_else(|| AppError::UnknownCommand(command.to_owned()))?;
+    check_directory(project, &new.cwd)?;
+    let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
+    let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits };
+    let asked = project.ask(Caller::Agent(agent.name.clone()), Command::StartRun(request)).await?;
+    let Reply::RunStarted(started) = asked else { return Err(AppError::Confused) };
+
+    let live = project.live.add(started.id, started.agent.clone());
+    let wait = new.wait;
+    let job = Execution {
+        engine: app.engine.clone(),
+        clock: Arc::clone(&app.clock),
+        project: Arc::clone(project),
+        live: Arc::clone(&live),
+        record: Arc::new(begun(&started, &new)),
+    };
+    let record = Arc::clone(&job.record);
+    // A task of its own: whoever asked may go away, the run goes on.
+    tokio::spawn(job.run(spec(project, tool, *started, new)));
+    match wait_for(&live, wait).await? {
+        Some(ended) => Ok(RunView(ended)),
+        None => {
+            project.ask(Caller::Server, Command::BecomeJob(record.id)).await?;
+            Ok(RunView(record))
+        }
+    }
+}
+
+/// The run `id`, after waiting up to `wait` for its end.
+///
+/// # Errors
+/// [`AppError::UnknownRun`] if there is none that `agent` may see.
+pub async fn find(
+    project: &Arc<Project>,
+    agent: &Agent,
+    id: RunId,
+    wait: Duration,
+) -> Result<RunView, AppError> {
+    if let Some(live) = visible(project, agent, id)
+        && let Some(ended) = wait_for(&live, wait).await?
+    {
+        return Ok(RunView(ended));
+    }
+    // The answer comes after whatever ended before was committed.
+    match project.ask(Caller::Agent(agent.name.clone()), Command::FindRun(id)).await? {
+        Reply::RunIsLive(run) => Ok(RunView(Arc::new(RunRecord {
+            id,
+            agent: run.agent,
+            argv: run.argv,
+            cwd: run.cwd,
+            started_at: run.started_at,
+            status: RunStatus::Running,
+            output: Output::default(),
+        }))),
+        Reply::RunIsNotLive(id) => stored(project, agent, id).await,
+        Reply::Done | Reply::RunStarted(_) | Reply::Refused(_) => Err(AppError::Confused),
+    }
+}
+
+/// What the run `id` wrote from byte `after` on, and the cursor to go on from; waits up to `wait` for more.
+///
+/// # Errors
+/// As [`find`].
+pub async fn output(
+    project: &Arc<Project>,
+    agent: &Agent,
+    id: RunId,
+    after: u64,
+    wait: Duration,
+) -> Result<(Vec<Chunk>, u64, RunView), AppError> {
+    /// About so many bytes in one answer.
+    const PAGE: u64 = 1 << 20;
+    if let Some(live) = visible(project, agent, id) {
+        let grown = async {
+            if let Phase::Running(handle) = live.begun().await {
+                handle.output().grown_past(after).await;
+            }
+        };
+        // Nothing new within that time is an answer too.
+        let _ = tokio::time::timeout(wait, grown).await;
+        if let Phase::Running(handle) = live.phase() {
+            let (chunks, next) = handle.output().read(after, PAGE);
+            return Ok((chunks, next, find(project, agent, id, Duration::ZERO).await?));
+        }
+    }
+    let run = find(project, agent, id, Duration::ZERO).await?;
+    let (chunks, next) = run.0.output.from(after, PAGE);
+    Ok((chunks, next, run))
+}
+
+/// Asks the run `id` to stop. Returns when that is on its way, not when it has ended.
+///
+/// # Errors
+/// A refusal, if it is not live or not the caller's to stop.
+pub async fn kill(project: &Project, agent: &Agent, id: RunId) -> Result<(), AppError> {
+    project.ask(Caller::Agent(agent.name.clone()), Command::KillRun(id)).await.map(drop)
+}
+
+/// Runs that `agent` may see, the newest first: those that are live, then those with a record.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
+    project: &Arc<Project>,
+    agent: &Agent,
+    before: Option<RunId>,
+    limit: u32,
+) -> Result<Vec<RunView>, AppError> {
+    let mut runs = Vec::new();
+    if before.is_none() {
+        for (id, live) in project.live.all() {
+            if agent.may_see_runs_of(&live.agent) {
+                runs.push(find(project, agent, id, Duration::ZERO).await?);
+            }
+        }
+    }
+    let own = (!agent.may_see_all_runs()).then(|| agent.name.clone());
+    let filter = RunFilter { agent: own, before, limit };
+    let stored = read(project, move |project| project.coordinator.reads().runs(&filter)).await?;
+    let live: Vec<RunId> = runs.iter().map(|run| run.0.id).collect();
+    runs.extend(stored.into_iter().filter(|run| !live.contains(&run.id)).map(|run| RunView(Arc::new(run))));
+    runs.sort_by_key(|run| std::cmp::Reverse(run.0.id));
+    runs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(runs)
+}
+
+/// A run on its way, with everything that its end needs.
+struct Execution {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    project: Arc<Project>,
+    live: Arc<LiveRun>,
+    record: Arc<RunRecord>,
+}
+
+impl Execution {
+    async fn run(self, spec: RunSpec) {
+        let phase = match self.engine.start(spec).await {
+            Ok(handle) => Phase::Ended(self.follow(&handle).await),
+            Err(error) => self.fail(error),
+        };
+        let id = self.record.id;
+        // Its row is on its way: whoever finds it no longer live asks the coordinator, and is answered after it.
+        self.live.end(phase);
+        self.project.live.remove(id);
+    }
+
+    async fn follow(&self, handle: &RunHandle) -> Arc<RunRecord> {
+        self.live.began(handle);
+        let finished = handle.finished().await;
+        self.end(finished.outcome.clone(), finished.consumption, finished.output.clone())
+    }
+
+    fn fail(&self, error: EngineError) -> Phase {
+        let outcome = Outcome::Killed(format!("it could not be started: {error}"));
+        self.end(outcome, Consumption::default(), Output::default());
+        Phase::Failed(Arc::new(error))
+    }
+
+    fn end(&self, outcome: Outcome, consumption: Consumption, output: Output) -> Arc<RunRecord> {
+        let status = RunStatus::Ended { outcome, consumption, at: self.clock.now() };
+        let record = RunRecord { status, output, ..(*self.record).clone() };
+        let told = Command::EndRun(Box::new(record.clone()));
+        self.project.coordinator.tell(Caller::Server, told);
+        Arc::new(record)
+    }
+}
+
+fn begun(started: &StartedRun, new: &NewRun) -> RunRecord {
+    RunRecord {
+        id: started.id,
+        agent: started.agent.clone(),
+        argv: new.argv.clone(),
+        cwd: new.cwd.clone(),
+        started_at: started.started_at,
+        status: RunStatus::Running,
+        output: Output::default(),
+    }
+}
+
+fn spec(project: &Project, tool: ToolRef, started: StartedRun, new: NewRun) -> RunSpec {
+    let mut env: Vec<_> =
+        started.env.into_iter().filter(|(name, _)| !new.env.iter().any(|(own, _)| own == name)).collect();
+    env.extend(new.env);
+    RunSpec {
+        tool,
+        argv: new.argv,
+        env,
+        cwd: new.cwd,
+        stdin: new.stdin,
+        limits: started.limits,
+        root: Arc::clone(&project.root),
+        access: started.access,
+    }
+}
+
+fn check_directory(project: &Project, cwd: &ProjectPath) -> Result<(), AppError> {
+    if cwd.is_root() {
+        return Ok(());
+    }
+    match project.root.stat(cwd, Follow::Last) {
+        Ok(stat) if stat.is_directory() => Ok(()),
+        Ok(_) | Err(_) => Err(AppError::NoSuchDirectory(cwd.clone())),
+    }
+}
+
+fn visible(project: &Project, agent: &Agent, id: RunId) -> Option<Arc<LiveRun>> {
+    project.live.get(id).filter(|run| agent.may_see_runs_of(&run.agent))
+}
+
+async fn stored(project: &Arc<Project>, agent: &Agent, id: RunId) -> Result<RunView, AppError> {
+    let record = read(project, move |project| project.coordinator.reads().run(id)).await?;
+    match record.filter(|record| agent.may_see_runs_of(&record.agent)) {
+        Some(record) => Ok(RunView(Arc::new(record))),
+        None => Err(AppError::UnknownRun(id)),
+    }
+}
+
+/// A run's end, if it comes within `wait`.
+async fn wait_for(live: &LiveRun, wait: Duration) -> Result<Option<Arc<RunRecord>>, AppError> {
+    match tokio::time::timeout(wait, live.ended()).await {
+        Ok(Phase::Ended(record)) => Ok(Some(record)),
+        Ok(Phase::Failed(error)) => Err(AppError::NotStarted(error)),
+        Ok(Phase::Waiting | Phase::Cancelled(_) | Phase::Running(_)) => Err(AppError::Confused),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Reads the database where blocking is allowed.
+async fn read<T: Send + 'static>(
+    project: &Arc<Project>,
+    read: impl FnOnce(&Project) -> Result<T, longhouse_store::StoreError> + Send + 'static,
+) -> Result<T, AppError> {
+    let project = Arc::clone(project);
+    let done = tokio::task::spawn_blocking(move || read(&project)).await;
+    Ok(done.map_err(|_| AppError::CutOff)??)
+}

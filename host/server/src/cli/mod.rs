@@ -1,0 +1,46 @@
+//! The command line.
+//!
+//! Exit codes: 0 done, 1 refused or failed (standard error says why), 2 not understood.
+
+mod agent;
+mod init;
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+/// Many AI coding agents on one live project directory, without losing each other's work.
+#[derive(Debug, Parser)]
+#[command(name = "longhouse", version)]
+pub struct Cli {
+    /// What to log, and how much of it, in the syntax of RUST_LOG.
+    #[arg(long, env = "LONGHOUSE_LOG", default_value = "info", global = true, hide_env_values = true)]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prepare a directory to be served.
+    Init(init::Init),
+    /// Serve a directory.
+    Serve(serve::Serve),
+    /// Add, list and revoke agents.
+    #[command(subcommand)]
+    Agent(agent::AgentCommand),
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done, for a person to read.
+    pub async fn run(self) -> anyhow::Result<()> {
+        crate::telemetry::init(&self.log)?;
+        match self.command {
+            Command::Init(init) => init.run().await,
+            Command::Serve(serve) => serve.run().await,
+            Command::Agent(agent) => agent.run().await,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The one place where a failure becomes an answer.
+//!
+//! Every refusal has a stable `code`, a `detail` that says what to do, and fields that help. What went wrong
+//! inside goes to the log with the request's id, never to the caller.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use longhouse_core::{InvalidId, InvalidPath, Refusal, Unauthenticated};
+use longhouse_engine::EngineError;
+use longhouse_store::{StoreError, SubmitError};
+use longhouse_workspace::WorkspaceError;
+use serde_json::{Map, Value, json};
+
+use crate::app::AppError;
+
+/// A problem in the sense of RFC 9457, before it has its request's id.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    fields: Map<String, Value>,
+    /// What is logged and not told.
+    cause: Option<Arc<str>>,
+}
+
+impl ApiError {
+    /// A problem with this code. `detail` is for the caller.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), fields: Map::new(), cause: None }
+    }
+
+    /// A request that means nothing: which field, and why.
+    pub fn invalid(field: &str, reason: impl std::fmt::Display) -> Self {
+        let error =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", format!("{field}: {reason}"));
+        error.with("field", field)
+    }
+
+    /// A failure of ours, of which the caller learns nothing but that.
+    pub fn internal(cause: &dyn Error) -> Self {
+        let mut chain = cause.to_string();
+        let mut source = cause.source();
+        while let Some(error) = source {
+            // Writing to a String cannot fail.
+            let _ = write!(chain, ": {error}");
+            source = error.source();
+        }
+        Self::unexpected(chain)
+    }
+
+    /// As [`ApiError::internal`], for what has no error value.
+    pub fn unexpected(cause: impl Into<Arc<str>>) -> Self {
+        let detail = "the server failed; its log has the cause under this request's id";
+        let error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+        Self { cause: Some(cause.into()), ..error }
+    }
+
+    /// No route, or no file.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {what}"))
+    }
+
+    /// Adds a field.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(field.to_owned(), value.into());
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(self, after: Duration) -> Self {
+        self.with("retry_after_s", after.as_secs().max(1))
+    }
+
+    /// The answer, and the line in the log if there is one.
+    pub(super) fn render(self, request_id: &str) -> Response {
+        let Self { status, code, detail, fields, cause } = self;
+        if let Some(cause) = cause {
+            tracing::error!(request_id, code, %cause, "a request failed");
+        }
+        let retry_after = fields.get("retry_after_s").map(ToString::to_string);
+        let mut body = fields;
+        for (key, value) in [
+            ("title", json!(status.canonical_reason())),
+            ("status", json!(status.as_u16())),
+            ("code", json!(code)),
+            ("detail", json!(detail)),
+            ("request_id", json!(request_id)),
+        ] {
+            body.insert(key.to_owned(), value);
+        }
+        let text = Value::Object(body).to_string();
+        let mut response = (status, [("content-type", "application/problem+json")], text).into_response();
+        let headers = response.headers_mut();
+        if let Some(Ok(seconds)) = retry_after.map(|seconds| seconds.parse()) {
+            headers.insert("retry-after", seconds);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert("www-authenticate", axum::http::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+/// Leaves itself in the response for the request's middleware, which knows the request's id.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AppError::Refused(refusal) => refusal.into(),
+            AppError::Submit(error) => error.into(),
+            AppError::NotStarted(error) => engine(&error),
+            AppError::Store(error) => store(&error),
+            AppError::Path { path, source } => workspace(path.as_str(), &source),
+            AppError::UnknownCommand(command) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_command", detail).with("command", command)
+            }
+            AppError::NoSuchDirectory(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with("field", "cwd")
+            }
+            AppError::UnknownRun(_) => unknown_run(detail),
+            AppError::Confused | AppError::NoRandomness | AppError::CutOff => Self::internal(&error),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        let answer = |status, code| Self::new(status, code, detail.clone());
+        match refusal {
+            Refusal::CallerGone(_) => answer(StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Refusal::RoleTooLow { needs, .. } => {
+                answer(StatusCode::FORBIDDEN, "role_too_low").with("needs", needs.as_str())
+            }
+            Refusal::OperatorOnly => answer(StatusCode::FORBIDDEN, "operator_only"),
+            Refusal::AgentExists(_) => answer(StatusCode::CONFLICT, "agent_exists"),
+            Refusal::NoSuchAgent(_) => answer(StatusCode::NOT_FOUND, "unknown_agent"),
+            Refusal::NoSuchProfile { profile, .. } => {
+                answer(StatusCode::UNPROCESSABLE_ENTITY, "unknown_profile").with("profile", profile.as_str())
+            }
+            Refusal::CommandDenied { command, profile, .. } => {
+                answer(StatusCode::FORBIDDEN, "command_denied")
+                    .with("command", command)
+                    .with("rule", format!("profiles.{profile}.commands"))
+            }
+            Refusal::EmptyCommand => {
+                answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", "argv")
+            }
+            Refusal::TooManyRuns { limit, profile, .. } => {
+                answer(StatusCode::TOO_MANY_REQUESTS, "too_many_runs")
+                    .with("limit", limit)
+                    .with("rule", format!("profiles.{profile}.limits.runs"))
+                    .retry_after(Duration::from_secs(1))
+            }
+            Refusal::NotAdmitted(_) => answer(StatusCode::FORBIDDEN, "not_admitted"),
+            Refusal::NoSuchRun(_) => unknown_run(detail),
+            Refusal::TokenExists => Self::internal(&refusal),
+        }
+    }
+}
+
+impl From<SubmitError> for ApiError {
+    fn from(error: SubmitError) -> Self {
+        let code = match error {
+            SubmitError::Busy => "busy",
+            SubmitError::CommitUnknown => "commit_unknown",
+            SubmitError::Closed => "stopping",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, format!("{error}; ask again"))
+            .retry_after(Duration::from_secs(1))
+    }
+}
+
+impl From<Unauthenticated> for ApiError {
+    fn from(error: Unauthenticated) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            format!("{error}; ask the server's admin for another"),
+        )
+    }
+}
+
+impl From<InvalidId> for ApiError {
+    fn from(error: InvalidId) -> Self {
+        Self::invalid("id", error)
+    }
+}
+
+/// A path that is none, as it came in `field`.
+pub(super) fn path(field: &str, text: &str, error: InvalidPath) -> ApiError {
+    match error {
+        InvalidPath::OutsideProject => outside(text),
+        InvalidPath::Private => ApiError::not_found(text),
+        InvalidPath::Nul | InvalidPath::TooLong => ApiError::invalid(field, error),
+    }
+}
+
+fn workspace(path: &str, error: &WorkspaceError) -> ApiError {
+    let conflict =
+        |code| ApiError::new(StatusCode::CONFLICT, code, format!("{path}: {error}")).with("path", path);
+    match error {
+        WorkspaceError::NotFound => ApiError::not_found(path).with("path", path),
+        WorkspaceError::NotADirectory => conflict("not_a_directory"),
+        WorkspaceError::IsADirectory => conflict("is_a_directory"),
+        WorkspaceError::Exists => conflict("exists"),
+        WorkspaceError::NotEmpty => conflict("not_empty"),
+        WorkspaceError::TooManyLinks => conflict("too_many_links"),
+        WorkspaceError::Unstable => conflict("unstable"),
+        WorkspaceError::OutsideProject => outside(path),
+        WorkspaceError::Invalid(error) => ApiError::invalid("path", error),
+        WorkspaceError::Io(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            let detail = format!("{path}: the server's own user may not open it");
+            ApiError::new(StatusCode::FORBIDDEN, "permission_denied", detail).with("path", path)
+        }
+        WorkspaceError::CaseInsensitive | WorkspaceError::Io(_) => ApiError::internal(error),
+    }
+}
+
+fn outside(path: &str) -> ApiError {
+    let detail = format!("{path} leads out of the project; paths are relative to its root");
+    ApiError::new(StatusCode::FORBIDDEN, "path_outside_project", detail).with("path", path)
+}
+
+fn engine(error: &EngineError) -> ApiError {
+    match error {
+        EngineError::Busy { retry_after, .. } => {
+            let detail = format!("{error}; ask again");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(*retry_after)
+        }
+        EngineError::ToolFailed { tool, .. } => {
+            let detail = format!("{error}; an admin has to replace the tool");
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "tool_failed", detail).with("tool", tool.as_str())
+        }
+        EngineError::CommandTwice { .. }
+        | EngineError::Manifest { .. }
+        | EngineError::Io { .. }
+        | EngineError::Thread(_)
+        | EngineError::Setup(_) => ApiError::internal(error),
+    }
+}
+
+fn store(error: &StoreError) -> ApiError {
+    match error {
+        StoreError::SqliteTooOld { .. }
+        | StoreError::NotOurs(_)
+        | StoreError::SchemaTooNew { .. }
+        | StoreError::Damaged(_)
+        | StoreError::Impossible { .. }
+        | StoreError::Sqlite(_)
+        | StoreError::Thread(_) => ApiError::internal(error),
+    }
+}
+
+fn unknown_run(detail: String) -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_run", detail)
+}

@@ -1,0 +1,16 @@
+//! HTTP: one face of `app`. Handlers extract, make one call, and render.
+
+mod admin;
+mod auth;
+mod error;
+mod extract;
+mod files;
+mod request;
+mod router;
+mod run_body;
+mod runs;
+mod server;
+
+pub use admin::{AddedBody, AgentBody, AgentsBody, NewAgentBody};
+pub use error::ApiError;
+pub use router::{Needs, operator_router, public_routes, router};

@@ -1,0 +1,102 @@
+//! All routes there are.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, delete, get, post};
+use longhouse_core::Role;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::auth::{self, Gate};
+use super::request::{self, RequestIds};
+use super::{ApiError, admin, files, runs, server};
+use crate::app::{App, Project};
+
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Anybody.
+    Nothing,
+    /// An agent of the project with at least this role.
+    Role(Role),
+}
+
+/// One route.
+struct Route {
+    method: Method,
+    path: &'static str,
+    needs: Needs,
+    handler: MethodRouter<Arc<App>>,
+}
+
+fn routes() -> Vec<Route> {
+    let project = |method, path, role, handler| Route { method, path, needs: Needs::Role(role), handler };
+    let public = |method, path, handler| Route { method, path, needs: Needs::Nothing, handler };
+    vec![
+        public(Method::GET, "/healthz", get(server::healthz)),
+        public(Method::GET, "/readyz", get(server::readyz)),
+        public(Method::GET, "/v1/projects", get(server::projects)),
+        project(Method::GET, "/v1/projects/{project}/tools", Role::Observer, get(server::tools)),
+        project(Method::GET, "/v1/projects/{project}/files/{*path}", Role::Observer, get(files::read)),
+        project(Method::GET, "/v1/projects/{project}/fs/list", Role::Observer, get(files::list)),
+        project(Method::GET, "/v1/projects/{project}/fs/stat", Role::Observer, get(files::stat)),
+        project(Method::POST, "/v1/projects/{project}/runs", Role::Worker, post(runs::start)),
+        project(Method::GET, "/v1/projects/{project}/runs", Role::Observer, get(runs::list)),
+        project(Method::GET, "/v1/projects/{project}/runs/{id}", Role::Observer, get(runs::find)),
+        project(Method::GET, "/v1/projects/{project}/runs/{id}/output", Role::Observer, get(runs::output)),
+        project(Method::POST, "/v1/projects/{project}/runs/{id}/kill", Role::Worker, post(runs::kill)),
+        project(Method::GET, "/v1/projects/{project}/admin/agents", Role::Admin, get(admin::list)),
+        project(Method::POST, "/v1/projects/{project}/admin/agents", Role::Admin, post(admin::add)),
+        project(
+            Method::DELETE,
+            "/v1/projects/{project}/admin/agents/{name}",
+            Role::Admin,
+            delete(admin::remove),
+        ),
+    ]
+}
+
+/// Method, path and need of every route, for tests and documentation.
+pub fn public_routes() -> Vec<(Method, &'static str, Needs)> {
+    routes().into_iter().map(|route| (route.method, route.path, route.needs)).collect()
+}
+
+/// The API.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for Route { path, needs, handler, method: _ } in routes() {
+        let handler = match needs {
+            Needs::Nothing => handler,
+            Needs::Role(role) => {
+                let gate = Gate { app: Arc::clone(&app), role };
+                handler.route_layer(from_fn_with_state(gate, auth::require))
+            }
+        };
+        router = router.route(path, handler);
+    }
+    around(router.fallback(auth::fallback).with_state(app))
+}
+
+/// What the operator may do through the control socket of one project: the same functions, with no token,
+/// because only the server's own user can open the socket.
+pub fn operator_router(project: Arc<Project>) -> Router {
+    let router = Router::new()
+        .route("/agents", get(admin::operator::list).post(admin::operator::add))
+        .route("/agents/{name}", delete(admin::operator::remove));
+    around(router.with_state(project))
+}
+
+fn around(router: Router) -> Router {
+    router
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(request::panicked))
+        .layer(from_fn(server::protect))
+        .layer(from_fn_with_state(Arc::new(RequestIds::new()), request::around))
+}
+
+async fn method_not_allowed(method: Method, uri: axum::http::Uri) -> ApiError {
+    let detail = format!("{method} is not possible on {}", uri.path());
+    ApiError::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}

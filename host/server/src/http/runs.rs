@@ -1,0 +1,169 @@
+//! `/runs`
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use longhouse_core::{RunId, RunStatus};
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use super::auth::Caller;
+use super::extract::{InPath, JsonBody, Parameters, project_path, wait};
+use super::run_body::RunBody;
+use crate::app::App;
+use crate::app::runs::{self, NewRun, RunView};
+use crate::config::profile::is_env_name;
+
+/// How long a call waits for its run, unless it says otherwise.
+const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+
+/// Runs in one page of a list.
+const DEFAULT_PAGE: u32 = 50;
+const MAX_PAGE: u32 = 500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartBody {
+    argv: Vec<String>,
+    #[serde(default)]
+    cwd: String,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    stdin: Option<String>,
+    stdin_base64: Option<String>,
+    timeout_ms: Option<u64>,
+    wait_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WaitQuery {
+    wait_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutputQuery {
+    #[serde(default)]
+    after: u64,
+    wait_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    before: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ListBody<'a> {
+    runs: Vec<RunBody<'a>>,
+}
+
+/// `POST /runs`
+pub(super) async fn start(
+    State(app): State<Arc<App>>,
+    Caller { project, agent }: Caller,
+    JsonBody(body): JsonBody<StartBody>,
+) -> Result<Response, ApiError> {
+    let view = runs::start(&app, &project, &agent, body.validate()?).await?;
+    Ok(answer(&view, project.name.as_str()))
+}
+
+/// `GET /runs`
+pub(super) async fn list(
+    Caller { project, agent }: Caller,
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Response, ApiError> {
+    let before = query.before.map(|id| id.parse::<RunId>()).transpose()?;
+    let limit = query.limit.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE);
+    let runs = runs::list(&project, &agent, before, limit).await?;
+    let runs: Vec<_> = runs.iter().map(|run| RunBody::summary(&run.0)).collect();
+    Ok(Json(ListBody { runs }).into_response())
+}
+
+/// `GET /runs/{id}`
+pub(super) async fn find(
+    Caller { project, agent }: Caller,
+    InPath(id): InPath,
+    Parameters(query): Parameters<WaitQuery>,
+) -> Result<Response, ApiError> {
+    let wait = wait(query.wait_ms, Duration::ZERO)?;
+    let view = runs::find(&project, &agent, id.parse()?, wait).await?;
+    Ok(Json(RunBody::whole(&view.0)).into_response())
+}
+
+/// `GET /runs/{id}/output`
+pub(super) async fn output(
+    Caller { project, agent }: Caller,
+    InPath(id): InPath,
+    Parameters(query): Parameters<OutputQuery>,
+) -> Result<Response, ApiError> {
+    let wait = wait(query.wait_ms, Duration::ZERO)?;
+    let (chunks, next, run) = runs::output(&project, &agent, id.parse()?, query.after, wait).await?;
+    Ok(Json(RunBody::page(&run.0, &chunks, next)).into_response())
+}
+
+/// `POST /runs/{id}/kill`
+pub(super) async fn kill(
+    Caller { project, agent }: Caller,
+    InPath(id): InPath,
+) -> Result<StatusCode, ApiError> {
+    runs::kill(&project, &agent, id.parse()?).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+impl StartBody {
+    fn validate(self) -> Result<NewRun, ApiError> {
+        let stdin = match (self.stdin, self.stdin_base64) {
+            (Some(_), Some(_)) => {
+                return Err(ApiError::invalid("stdin", "give stdin or stdin_base64, not both"));
+            }
+            (Some(text), None) => Bytes::from(text),
+            (None, Some(text)) => STANDARD
+                .decode(text)
+                .map(Bytes::from)
+                .map_err(|error| ApiError::invalid("stdin_base64", error))?,
+            (None, None) => Bytes::new(),
+        };
+        if self.argv.is_empty() {
+            return Err(ApiError::invalid("argv", "is empty; its first element names the command"));
+        }
+        if self.argv.iter().any(|argument| argument.contains('\0')) {
+            return Err(ApiError::invalid("argv", "contains a NUL character"));
+        }
+        if let Some((name, _)) =
+            self.env.iter().find(|(name, value)| !is_env_name(name) || value.contains('\0'))
+        {
+            return Err(ApiError::invalid("env", format!("{name:?} cannot be an environment variable")));
+        }
+        Ok(NewRun {
+            argv: self.argv,
+            cwd: project_path("cwd", &self.cwd)?,
+            env: self.env.into_iter().collect(),
+            stdin,
+            timeout: self.timeout_ms.map(Duration::from_millis),
+            wait: wait(self.wait_ms, DEFAULT_WAIT)?,
+        })
+    }
+}
+
+/// 200 with the outcome, whatever it is; 202 for a run that goes on.
+fn answer(view: &RunView, project: &str) -> Response {
+    match view.0.status {
+        RunStatus::Ended { .. } => Json(RunBody::whole(&view.0)).into_response(),
+        RunStatus::Running => {
+            let location = format!("/v1/projects/{project}/runs/{}", view.0.id);
+            (StatusCode::ACCEPTED, [("location", location)], Json(RunBody::summary(&view.0))).into_response()
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The server: HTTP, the command line, and everything wired together.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod home;
+pub mod http;
+pub mod serve;
+pub mod telemetry;

@@ -1,0 +1,10 @@
+//! The product's promises, through its own doors: a real process, real sockets, real guests.
+
+mod auth;
+mod cli;
+mod errors;
+mod files;
+mod fixtures;
+mod runs;
+mod server;
+mod tools;

@@ -1,0 +1,23 @@
+//! A real server on a real directory, and agents that call it over a real socket.
+//!
+//! Each test has a directory, a process and a port of its own. The compiled form of the guests is shared by
+//! all, as it would be on one machine.
+
+mod agent;
+mod program;
+mod server;
+mod tree;
+
+pub use agent::{Agent, Answer};
+pub use program::{compile_cache, guests, longhouse, native};
+pub use server::{Builder, TestServer};
+pub use tree::write_tree;
+
+/// The bytes that `text` encodes.
+///
+/// # Panics
+/// When it is no base64.
+pub fn decode_base64(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
+}
