@@ -17,7 +17,7 @@ DEMO := $(CARGO_TARGET_DIR)/demo-project
 LISTEN ?= 127.0.0.1:7420
 export LONGHOUSE_PLUGINS_DIR ?= $(GUESTS)
 
-.PHONY: serve test lint bench guests guests-complete native toolchain demo build audit clean
+.PHONY: serve test lint bench guests guests-complete native native-echo native-coreutils toolchain demo build audit clean
 
 serve: guests build demo
 	$(CARGO_TARGET_DIR)/debug/longhouse serve $(DEMO) --listen $(LISTEN) --plugins $(GUESTS)/tools --print-token 8h
@@ -32,7 +32,7 @@ lint: toolchain
 	plugins/toolchain/cargo fmt --all --check
 	plugins/toolchain/cargo clippy --workspace -- -D warnings
 
-bench: guests
+bench: guests native-echo
 	cargo build --release -p longhouse -p longhouse-tests --bins
 	$(CARGO_TARGET_DIR)/release/bench
 
@@ -41,6 +41,15 @@ native: $(CARGO_TARGET_DIR)/native/bin/rg
 
 $(CARGO_TARGET_DIR)/native/bin/rg:
 	cargo install --quiet --locked ripgrep --version 15.2.0 --no-default-features --root $(CARGO_TARGET_DIR)/native
+
+native-echo:
+	rustc --edition 2024 -C opt-level=2 -C panic=abort -C strip=symbols plugins/fixtures/echo/src/main.rs \
+		-o $(CARGO_TARGET_DIR)/native/bin/fixture-echo --crate-name fixture_echo
+
+# The native side of what `make guests-complete` builds; takes some minutes.
+native-coreutils:
+	cargo install --quiet --locked coreutils --version 0.12.0 --no-default-features --features feat_wasm \
+		--root $(CARGO_TARGET_DIR)/native
 
 build:
 	cargo build -p longhouse

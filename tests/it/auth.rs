@@ -1,7 +1,9 @@
 //! Who gets in, and as what.
 
+use longhouse::http::{Needs, public_routes};
+use longhouse_core::Role;
 use longhouse_tests::TestServer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn without_a_good_token_nothing_is_answered() {
@@ -68,4 +70,24 @@ fn a_profile_decides_which_commands_run() {
     talker.run(["echo"]);
     let problem = talker.post("/runs", &json!({ "argv": ["ls"] })).problem(403, "command_denied");
     assert!(problem["detail"].as_str().unwrap().contains("echo"), "says what is allowed: {problem}");
+}
+
+#[test]
+fn every_route_lets_in_the_roles_it_names_and_no_others() {
+    let server = TestServer::start();
+    let agents = Role::ALL.map(|role| (role, server.agent(&format!("a-{role}"), role.as_str(), "full")));
+    for (method, path, needs) in public_routes() {
+        let Needs::Role(needs) = needs else { continue };
+        let path = path.strip_prefix("/v1/projects/{project}").expect("a route with a role is a project's");
+        let path = path.replace("{id}", "r9-9").replace("{name}", "nobody").replace("{*path}", "none");
+        for (role, agent) in &agents {
+            let answer = agent.send(agent.request(method.clone(), &path));
+            let problem: Value = serde_json::from_slice(&answer.bytes).unwrap_or_default();
+            let refused = answer.status == 403 && problem["code"] == "role_too_low";
+            assert_eq!(refused, *role < needs, "{role} on {method} {path}: {}", answer.status);
+            assert_ne!(answer.status, 401, "{role} on {method} {path}");
+        }
+        let stranger = server.stranger(None);
+        stranger.send(stranger.request(method.clone(), &path)).problem(401, "unauthenticated");
+    }
 }

@@ -51,3 +51,15 @@ fn many_agents_at_once_each_get_their_own_answer() {
         }
     });
 }
+
+#[test]
+fn profiles_are_reloaded_on_hangup_and_a_mistake_changes_nothing() {
+    let server = TestServer::builder().profile("p", "commands = [\"echo\"]").start();
+    let agent = server.agent("a", "worker", "p");
+    let status = |argv: &str| agent.post("/runs", &json!({ "argv": [argv] })).status;
+    assert_eq!((status("echo"), status("true")), (200, 403));
+    server.reload("[profiles.p]\ncommands = [\"true\"]\n", "the configuration was reloaded");
+    assert_eq!((status("echo"), status("true")), (403, 200));
+    server.reload("[profiles.p]\ncommands = \"everything\"\n", "the configuration was not reloaded");
+    assert_eq!((status("echo"), status("true")), (403, 200));
+}

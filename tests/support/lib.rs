@@ -4,6 +4,7 @@
 //! all, as it would be on one machine.
 
 mod agent;
+mod log;
 mod program;
 mod server;
 mod tree;

@@ -1,13 +1,13 @@
 //! Starting and stopping a server.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Stdio};
-use std::thread::JoinHandle;
+use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
 
+use crate::log::Log;
 use crate::{Agent, compile_cache, guests, longhouse};
 
 /// What a server starts with.
@@ -20,7 +20,7 @@ pub struct Builder {
 /// A running server. Ended with the value; its log is printed if the test failed.
 pub struct TestServer {
     process: Child,
-    log: Option<JoinHandle<String>>,
+    log: Log,
     url: String,
     dir: TempDir,
     admin: String,
@@ -95,11 +95,10 @@ impl TestServer {
             .stderr(Stdio::piped())
             .spawn()
             .expect("longhouse serve starts");
-        let log = process.stderr.take().map(follow_log);
+        let log = Log::follow(process.stderr.take().expect("stderr is piped"));
         let mut lines = BufReader::new(process.stdout.take().expect("stdout is piped")).lines();
         let Some(Ok(line)) = lines.next() else {
-            let log = log.and_then(|log| log.join().ok()).unwrap_or_default();
-            panic!("longhouse serve ended before it listened:\n{log}");
+            panic!("longhouse serve ended before it listened:\n{}", log.text());
         };
         let address = line.strip_prefix("listening on ").expect("the line that scripts rely on").to_owned();
         let client = reqwest::blocking::Client::builder()
@@ -130,6 +129,15 @@ impl TestServer {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the server is alive");
         let status = self.process.wait().expect("the server ends");
         assert!(status.success(), "the server ended with {status}");
+    }
+
+    /// Replaces the configuration, tells the server, and waits until its log says `said`.
+    pub fn reload(&self, config: &str, said: &str) {
+        std::fs::write(self.path(".longhouse/longhouse.toml"), config).expect("the configuration");
+        let before = self.log.count(said);
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("the server is alive");
+        self.log.wait_for_more(said, before);
     }
 
     /// The server's address, without a path.
@@ -229,18 +237,8 @@ impl Drop for TestServer {
         // It may have ended already; then there is nothing to end.
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let log = self.log.take().and_then(|log| log.join().ok());
         if std::thread::panicking() {
-            eprintln!("--- the server's log ---\n{}", log.unwrap_or_default());
+            eprintln!("--- the server's log ---\n{}", self.log.text());
         }
     }
-}
-
-fn follow_log(mut stderr: ChildStderr) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        // What is not UTF-8 is not our log.
-        let _ = stderr.read_to_string(&mut text);
-        text
-    })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::native;
 
 /// Files above this size are left out: they are generated tables.
-const MAX_BYTES: u64 = 100_000;
+const MAX_BYTES: u64 = 1_000_000;
 
 /// Writes `count` source files of our dependencies below `dir`, the same ones on every machine, and returns
 /// how many lines of them contain `word`.

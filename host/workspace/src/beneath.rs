@@ -1,73 +1,84 @@
 //! The one call that turns a path into a descriptor.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use cap_std::fs::Dir;
 use longhouse_core::ProjectPath;
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat, statat};
 use rustix::io::Errno;
+
+use crate::stat::Identity;
+
+/// No link is followed, and nothing above the directory is reached.
+const RESOLVE: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// Opens paths beneath a directory, never through a symbolic link.
 #[derive(Debug)]
 pub(crate) struct Beneath {
     dir: Dir,
-    /// Whether the kernel does it in one call; `false` after it said that it cannot.
-    one_call: AtomicBool,
+    /// Whether the kernel does it in one call.
+    one_call: bool,
 }
 
 impl Beneath {
-    pub(crate) const fn new(dir: Dir) -> Self {
-        Self { dir, one_call: AtomicBool::new(true) }
+    pub(crate) fn new(dir: Dir) -> Self {
+        // Kernels before 5.6 do not know the call, and some seccomp filters answer EPERM to what they do not
+        // know. Asked once, because EPERM can also be about a file.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let one_call = openat2(&dir, ".", flags, Mode::empty(), RESOLVE).is_ok();
+        Self { dir, one_call }
     }
 
     #[cfg(test)]
     pub(crate) fn without_openat2(self) -> Self {
-        Self { one_call: AtomicBool::new(false), ..self }
+        Self { one_call: false, ..self }
     }
 
     /// Opens `path`. A symbolic link anywhere in it is `LOOP`; only as its last component, with
     /// `O_PATH | O_NOFOLLOW`, it is itself what is opened.
-    pub(crate) fn open(&self, path: &ProjectPath, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open(&self, path: &ProjectPath, flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
-        if self.one_call.load(Ordering::Relaxed) {
-            let text = if path.is_root() { "." } else { path.as_str() };
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-            match openat2(&self.dir, text, flags, mode, resolve) {
-                // An old kernel, or a seccomp filter that knows the call no better.
-                Err(Errno::NOSYS | Errno::PERM) => self.one_call.store(false, Ordering::Relaxed),
-                // The kernel noticed a rename and cannot tell whether it led outside.
-                Err(Errno::AGAIN) => {}
-                result => return result,
-            }
+        if !self.one_call {
+            return self.walk(path, flags);
         }
-        self.walk(path, flags, mode)
+        let text = if path.is_root() { "." } else { path.as_str() };
+        match openat2(&self.dir, text, flags, Mode::empty(), RESOLVE) {
+            // The kernel noticed a rename and cannot tell whether it led outside.
+            Err(Errno::AGAIN) => self.walk(path, flags),
+            result => result,
+        }
     }
 
-    /// The same, one component at a time.
-    fn walk(&self, path: &ProjectPath, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
-        let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    /// What is at `path` now. Nothing but that is learned, so a link that came to be on the way does no harm.
+    pub(crate) fn identity(&self, path: &str) -> Option<Identity> {
+        statat(&self.dir, path, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| Identity::of(&stat))
+    }
+
+    /// The directories that `path` leads through, below the root, as they are now.
+    pub(crate) fn identities_above(&self, path: &ProjectPath) -> impl Iterator<Item = Identity> {
+        let above = path.as_str().match_indices('/').filter_map(|(end, _)| path.as_str().get(..end));
+        above.filter_map(|above| self.identity(above))
+    }
+
+    /// [`Beneath::open`], one component at a time.
+    fn walk(&self, path: &ProjectPath, flags: OFlags) -> Result<OwnedFd, Errno> {
         let Some((parent, name)) = path.split_last() else {
-            return openat(&self.dir, ".", flags, mode);
+            return openat(&self.dir, ".", flags, Mode::empty());
         };
         let mut at: Option<OwnedFd> = None;
         for component in parent.components() {
             let dir = at.as_ref().map_or(self.dir.as_fd(), AsFd::as_fd);
-            let next = openat(dir, component, step, Mode::empty()).map_err(|errno| match errno {
-                // With both flags, this is also what a link answers.
-                Errno::NOTDIR if is_link(dir, component) => Errno::LOOP,
-                other => other,
-            })?;
-            at = Some(next);
+            at = Some(step(dir, component, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC)?);
         }
-        let dir = at.as_ref().map_or(self.dir.as_fd(), AsFd::as_fd);
-        openat(dir, name, flags | OFlags::NOFOLLOW, mode).map_err(|errno| match errno {
-            Errno::NOTDIR if is_link(dir, name) => Errno::LOOP,
-            other => other,
-        })
+        step(at.as_ref().map_or(self.dir.as_fd(), AsFd::as_fd), name, flags)
     }
 }
 
-fn is_link(dir: impl AsFd, name: &str) -> bool {
-    rustix::fs::readlinkat(dir, name, Vec::new()).is_ok()
+fn step(dir: impl AsFd, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    openat(&dir, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(|errno| match errno {
+        // With O_DIRECTORY, this is also what a link answers.
+        Errno::NOTDIR if readlinkat(&dir, name, Vec::new()).is_ok() => Errno::LOOP,
+        other => other,
+    })
 }

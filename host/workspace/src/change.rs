@@ -1,50 +1,52 @@
 //! Changing what the directory holds.
-
-use std::os::fd::OwnedFd;
+//!
+//! Each change acts on a directory that was found, and one name in it. The name's link is not followed.
 
 use longhouse_core::ProjectPath;
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, mkdirat, renameat, unlinkat, utimensat};
+use rustix::fs::{
+    AtFlags, Mode, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, mkdirat, renameat, statat, unlinkat,
+    utimensat,
+};
+use rustix::io::Errno;
 
-use crate::resolve::target;
-use crate::{Follow, Kind, Root, Stat, WorkspaceError};
+use crate::resolve::Found;
+use crate::{Follow, Kind, Root, WorkspaceError};
 
-/// New times of a file: seconds and nanoseconds since the Unix epoch, each left alone when absent.
+/// New times of a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Times {
     /// Of the last access.
-    pub accessed: Option<(i64, u32)>,
+    pub accessed: NewTime,
     /// Of the last change of content.
-    pub modified: Option<(i64, u32)>,
+    pub modified: NewTime,
+}
+
+/// What a time of a file becomes.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum NewTime {
+    /// What it is.
+    #[default]
+    Unchanged,
+    /// What the file system's clock says.
+    Now,
+    /// This.
+    At {
+        /// Seconds since the Unix epoch.
+        seconds: i64,
+        /// Nanoseconds after that, less than a second's.
+        nanoseconds: u32,
+    },
 }
 
 impl Root {
-    /// What `path` is.
-    ///
-    /// # Errors
-    /// When it does not exist or leads outside.
-    pub fn stat(&self, path: &ProjectPath, follow: Follow) -> Result<Stat, WorkspaceError> {
-        Ok(self.find(path, follow)?.stat)
-    }
-
-    /// Where the link `path` points, as it was written.
-    ///
-    /// # Errors
-    /// When it does not exist or is no link.
-    pub fn read_link(&self, path: &ProjectPath) -> Result<String, WorkspaceError> {
-        let found = self.find(path, Follow::No)?;
-        match found.stat.kind {
-            Kind::Link => target(&found.fd),
-            Kind::File | Kind::Directory => Err(WorkspaceError::Io(rustix::io::Errno::INVAL.into())),
-        }
-    }
-
     /// Makes a directory.
     ///
     /// # Errors
     /// When its parent does not exist or something has its path.
     pub fn create_dir(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
         let (parent, name) = self.parent_of(path)?;
-        Ok(mkdirat(&parent, name, Mode::from_raw_mode(0o777))?)
+        // The umask takes from this what new directories should not have.
+        Ok(mkdirat(&parent.fd, name, Mode::from_raw_mode(0o777))?)
     }
 
     /// Removes a file or a link, not what the link leads to.
@@ -52,9 +54,7 @@ impl Root {
     /// # Errors
     /// When it does not exist or is a directory.
     pub fn remove_file(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
-        self.find(path, Follow::No)?;
-        let (parent, name) = self.parent_of(path)?;
-        Ok(unlinkat(&parent, name, AtFlags::empty())?)
+        self.remove(path, AtFlags::empty())
     }
 
     /// Removes an empty directory.
@@ -62,20 +62,35 @@ impl Root {
     /// # Errors
     /// When it does not exist, is none, or has entries.
     pub fn remove_dir(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
-        self.find(path, Follow::No)?;
+        self.remove(path, AtFlags::REMOVEDIR)
+    }
+
+    fn remove(&self, path: &ProjectPath, flags: AtFlags) -> Result<(), WorkspaceError> {
         let (parent, name) = self.parent_of(path)?;
-        Ok(unlinkat(&parent, name, AtFlags::REMOVEDIR)?)
+        self.find(path, Follow::No)?;
+        Ok(unlinkat(&parent.fd, name, flags)?)
     }
 
     /// Moves `from` to `to`, in place of a file or an empty directory that is there.
     ///
     /// # Errors
-    /// As the system call of that name.
+    /// As the system call of that name. What is not visible can be neither moved nor replaced.
     pub fn rename(&self, from: &ProjectPath, to: &ProjectPath) -> Result<(), WorkspaceError> {
-        self.find(from, Follow::No)?;
         let (from_parent, from_name) = self.parent_of(from)?;
         let (to_parent, to_name) = self.parent_of(to)?;
-        Ok(renameat(&from_parent, from_name, &to_parent, to_name)?)
+        self.find(from, Follow::No)?;
+        match self.find(to, Follow::No) {
+            Ok(_) => {}
+            Err(WorkspaceError::NotFound) => {
+                match statat(&to_parent.fd, to_name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Err(Errno::NOENT) => {}
+                    Ok(_) => return Err(WorkspaceError::Exists),
+                    Err(errno) => return Err(errno.into()),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(renameat(&from_parent.fd, from_name, &to_parent.fd, to_name)?)
     }
 
     /// Sets the times of `path`.
@@ -83,21 +98,36 @@ impl Root {
     /// # Errors
     /// When it does not exist or leads outside.
     pub fn set_times(&self, path: &ProjectPath, follow: Follow, times: Times) -> Result<(), WorkspaceError> {
-        let found = self.find(path, follow)?;
-        let (parent, name) = self.parent_of(&found.path)?;
-        let spec = |time: Option<(i64, u32)>| match time {
-            Some((seconds, nanoseconds)) => Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
-            None => Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+        let times = Timestamps {
+            last_access: times.accessed.timespec(),
+            last_modification: times.modified.timespec(),
         };
-        let times = Timestamps { last_access: spec(times.accessed), last_modification: spec(times.modified) };
-        Ok(utimensat(&parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+        let found = self.find(path, follow)?;
+        if found.path.is_root() {
+            return Ok(utimensat(&found.fd, ".", &times, AtFlags::empty())?);
+        }
+        let (parent, name) = self.parent_of(&found.path)?;
+        Ok(utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     /// The directory that holds `path`, links on the way followed, and the name in it.
-    fn parent_of<'a>(&self, path: &'a ProjectPath) -> Result<(OwnedFd, &'a str), WorkspaceError> {
-        let (parent, name) = path.split_last().ok_or(WorkspaceError::Io(rustix::io::Errno::BUSY.into()))?;
+    pub(crate) fn parent_of<'a>(&self, path: &'a ProjectPath) -> Result<(Found, &'a str), WorkspaceError> {
+        // What the kernel says of a mount point, which the root is like.
+        let (parent, name) = path.split_last().ok_or(Errno::BUSY)?;
         let found = self.find(&parent, Follow::Last)?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
-        Ok((self.beneath.open(&found.path, flags, Mode::empty())?, name))
+        match found.stat.kind {
+            Kind::Directory => Ok((found, name)),
+            Kind::File | Kind::Link => Err(WorkspaceError::NotADirectory),
+        }
+    }
+}
+
+impl NewTime {
+    const fn timespec(self) -> Timespec {
+        match self {
+            Self::Unchanged => Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            Self::Now => Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+            Self::At { seconds, nanoseconds } => Timespec { tv_sec: seconds, tv_nsec: nanoseconds as _ },
+        }
     }
 }

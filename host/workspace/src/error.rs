@@ -52,7 +52,6 @@ impl From<Errno> for WorkspaceError {
             Errno::EXIST => Self::Exists,
             Errno::NOTEMPTY => Self::NotEmpty,
             Errno::LOOP => Self::TooManyLinks,
-            Errno::XDEV => Self::OutsideProject,
             other => Self::Io(other.into()),
         }
     }

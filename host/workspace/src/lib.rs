@@ -9,6 +9,7 @@ mod change;
 mod error;
 mod list;
 mod open;
+mod read_dir;
 mod resolve;
 mod root;
 mod stat;
@@ -16,10 +17,11 @@ mod stat;
 #[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
 mod tests;
 
-pub use change::Times;
+pub use change::{NewTime, Times};
 pub use error::WorkspaceError;
 pub use list::{Entry, ListOptions, Listing};
 pub use open::{Create, OpenFile, OpenOptions, Opened};
+pub use read_dir::{Child, ReadDir};
 pub use resolve::Follow;
 pub use root::Root;
 pub use stat::{Kind, Stat};

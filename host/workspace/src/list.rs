@@ -1,9 +1,8 @@
-//! Listing directories.
+//! Listing a directory and what is beneath it.
 
-use longhouse_core::{PRIVATE_DIR, ProjectPath};
-use rustix::fs::{AtFlags, Dir, statat};
+use longhouse_core::ProjectPath;
 
-use crate::{Kind, OpenOptions, Root, Stat, WorkspaceError};
+use crate::{Kind, Root, Stat, WorkspaceError};
 
 /// What to list.
 #[derive(Debug, Clone)]
@@ -52,40 +51,37 @@ impl Root {
     /// # Errors
     /// As [`Root::list`].
     pub fn entries(&self, path: &ProjectPath) -> Result<Vec<Entry>, WorkspaceError> {
-        let opened = self.open_at(path, OpenOptions { directory: true, ..OpenOptions::default() })?;
+        let mut children = self.read_dir(path)?;
         let mut entries = Vec::new();
-        for entry in Dir::read_from(&opened.file)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            if matches!(name, "." | ".." | PRIVATE_DIR) {
-                continue;
-            }
-            let Ok(stat) = statat(&opened.file, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            let Some(stat) = Stat::of(&stat).filter(|stat| Some(stat.identity) != self.private) else {
-                continue;
-            };
-            entries.push(Entry { path: path.join(name)?, stat });
+        while let Some(child) = children.next() {
+            let name = child?.name;
+            // Gone by now, or deeper than any path can say.
+            let (Some(stat), Ok(path)) = (children.stat(&name), path.join(&name)) else { continue };
+            entries.push(Entry { path, stat });
         }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
 
     fn collect(&self, entries: Vec<Entry>, depth: u32, options: &ListOptions, listing: &mut Listing) {
-        for entry in entries {
-            let is_directory = entry.stat.kind == Kind::Directory;
-            let path = entry.path.clone();
-            if options.after.as_ref().is_none_or(|after| comes_before(after, &path)) {
-                if listing.entries.len() == options.limit {
-                    listing.more = true;
-                    return;
-                }
-                listing.entries.push(entry);
-            }
-            if is_directory && depth > 1 {
-                self.collect(self.entries(&path).unwrap_or_default(), depth - 1, options, listing);
+        for Entry { path, stat } in entries {
+            let after = options.after.as_ref();
+            let is_wanted = after.is_none_or(|after| comes_before(after, &path));
+            if is_wanted && listing.entries.len() == options.limit {
+                listing.more = true;
             }
             if listing.more {
                 return;
+            }
+            // What comes after `after` may lie beneath a directory that does not.
+            let beneath = (is_wanted || after.is_some_and(|after| contains(&path, after)))
+                && stat.kind == Kind::Directory
+                && depth > 1;
+            if is_wanted {
+                listing.entries.push(Entry { path: path.clone(), stat });
+            }
+            if beneath {
+                self.collect(self.entries(&path).unwrap_or_default(), depth - 1, options, listing);
             }
         }
     }
@@ -94,4 +90,10 @@ impl Root {
 /// The order of a listing.
 fn comes_before(a: &ProjectPath, b: &ProjectPath) -> bool {
     a.components().lt(b.components())
+}
+
+/// Whether `path` is `directory` or beneath it.
+fn contains(directory: &ProjectPath, path: &ProjectPath) -> bool {
+    let mut names = path.components();
+    directory.components().all(|name| names.next() == Some(name))
 }

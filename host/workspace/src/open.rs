@@ -3,13 +3,10 @@
 use std::fs::File;
 
 use longhouse_core::ProjectPath;
-use rustix::fs::{Mode, OFlags, fstat};
+use rustix::fs::{Mode, OFlags, fstat, openat};
 
-use crate::resolve::Found;
+use crate::resolve::{Found, settle};
 use crate::{Follow, Kind, Root, Stat, WorkspaceError};
-
-/// How often a path that changes under us is tried again.
-const TRIES: usize = 8;
 
 /// How a file is to be opened. The default opens an existing file or directory for reading.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,14 +57,7 @@ impl Root {
     /// # Errors
     /// When it does not exist, leads outside, is neither a file nor a directory, or cannot be opened so.
     pub fn open_at(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
-        for _ in 0..TRIES {
-            match self.try_open(path, options) {
-                // A component turned into a link, appeared, or became another file in between.
-                Err(WorkspaceError::Unstable) => {}
-                result => return result,
-            }
-        }
-        Err(WorkspaceError::Unstable)
+        settle(|| self.try_open(path, options))
     }
 
     /// Opens the regular file `path` for reading.
@@ -86,17 +76,17 @@ impl Root {
     fn try_open(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
         let follow =
             if options.no_follow || options.create == Create::New { Follow::No } else { Follow::Last };
-        match self.find(path, follow) {
+        match self.try_find(path, follow) {
             Ok(_) if options.create == Create::New => Err(WorkspaceError::Exists),
-            Ok(found) => self.open_found(&found, options),
+            Ok(found) => self.open_found(found, options),
             Err(WorkspaceError::NotFound) if options.create != Create::No => {
-                self.create(path, follow, options)
+                self.create_file(&self.resolve(path, follow)?, options)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn open_found(&self, found: &Found, options: OpenOptions) -> Result<Opened, WorkspaceError> {
+    fn open_found(&self, found: Found, options: OpenOptions) -> Result<Opened, WorkspaceError> {
         let flags = match found.stat.kind {
             // What `open` with O_NOFOLLOW says.
             Kind::Link => return Err(WorkspaceError::TooManyLinks),
@@ -105,11 +95,8 @@ impl Root {
             Kind::File if options.directory => return Err(WorkspaceError::NotADirectory),
             Kind::File => access(options),
         };
-        let opened = self.beneath.open(&found.path, flags | OFlags::NONBLOCK, Mode::empty());
-        let fd = opened.map_err(|errno| match WorkspaceError::from(errno) {
-            WorkspaceError::TooManyLinks | WorkspaceError::NotFound => WorkspaceError::Unstable,
-            other => other,
-        })?;
+        // Should a FIFO have taken its place, this does not wait for the other end.
+        let fd = self.beneath.open(&found.path, flags | OFlags::NONBLOCK).map_err(changed)?;
         let stat = Stat::of(&fstat(&fd)?).filter(|stat| stat.identity == found.stat.identity);
         let stat = stat.ok_or(WorkspaceError::Unstable)?;
         let file = File::from(fd);
@@ -117,27 +104,30 @@ impl Root {
         if options.truncate {
             file.set_len(0).map_err(WorkspaceError::Io)?;
         }
-        Ok(Opened { file, stat, path: found.path.clone() })
+        Ok(Opened { file, stat, path: found.path })
     }
 
-    fn create(
-        &self,
-        path: &ProjectPath,
-        follow: Follow,
-        options: OpenOptions,
-    ) -> Result<Opened, WorkspaceError> {
-        let path = self.resolve(path, follow)?;
-        let flags = access(options) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    /// Creates the file `path`, which has no links.
+    fn create_file(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
+        let (parent, name) = self.parent_of(path)?;
+        let flags = access(options) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // The umask takes from this what new files should not have.
-        let fd = self.beneath.open(&path, flags, Mode::from_raw_mode(0o666)).map_err(|errno| {
-            match WorkspaceError::from(errno) {
-                WorkspaceError::Exists if options.create == Create::IfMissing => WorkspaceError::Unstable,
-                WorkspaceError::TooManyLinks => WorkspaceError::Unstable,
-                other => other,
-            }
+        let created = openat(&parent.fd, name, flags, Mode::from_raw_mode(0o666));
+        let fd = created.map_err(|errno| match WorkspaceError::from(errno) {
+            // It is there by now, or was there and is not to be seen.
+            WorkspaceError::Exists if options.create == Create::IfMissing => WorkspaceError::Unstable,
+            other => other,
         })?;
         let stat = Stat::of(&fstat(&fd)?).ok_or(WorkspaceError::Unstable)?;
-        Ok(Opened { file: File::from(fd), stat, path })
+        Ok(Opened { file: File::from(fd), stat, path: parent.path.join(name)? })
+    }
+}
+
+/// What it means that something which was there a moment ago cannot be opened.
+fn changed(errno: rustix::io::Errno) -> WorkspaceError {
+    match WorkspaceError::from(errno) {
+        WorkspaceError::TooManyLinks | WorkspaceError::NotFound => WorkspaceError::Unstable,
+        other => other,
     }
 }
 

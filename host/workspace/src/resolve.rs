@@ -3,13 +3,16 @@
 use std::os::fd::OwnedFd;
 
 use longhouse_core::ProjectPath;
-use rustix::fs::{Mode, OFlags, fstat, readlinkat};
+use rustix::fs::{OFlags, fstat, readlinkat};
 use rustix::io::Errno;
 
 use crate::{Kind, Root, Stat, WorkspaceError};
 
 /// The most links in one path: what Linux itself allows.
 const MAX_LINKS: usize = 40;
+
+/// How often a path that changes under us is tried.
+const TRIES: usize = 8;
 
 /// Whether a path's last component is followed if it is a link. Those before it always are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,69 +30,113 @@ pub(crate) struct Found {
     pub(crate) fd: OwnedFd,
 }
 
+/// Repeats what failed only because the tree changed meanwhile.
+pub(crate) fn settle<T>(mut attempt: impl FnMut() -> Result<T, WorkspaceError>) -> Result<T, WorkspaceError> {
+    for _ in 1..TRIES {
+        match attempt() {
+            Err(WorkspaceError::Unstable) => {}
+            result => return result,
+        }
+    }
+    attempt()
+}
+
 impl Root {
+    /// The path that `text` names when read from the directory `base`, as the kernel reads it: a `..` after a
+    /// link goes up from where the link leads, and what a `/` or a `/.` ends is a directory. A link as the
+    /// last name is not followed.
+    ///
+    /// # Errors
+    /// When a directory on the way does not exist or is none, or `text` is empty or leads outside.
+    pub fn locate(&self, base: &ProjectPath, text: &str) -> Result<ProjectPath, WorkspaceError> {
+        if text.is_empty() {
+            return Err(WorkspaceError::NotFound);
+        }
+        let mut names = text.split('/');
+        if names.clone().all(|name| name != "..") && !matches!(names.next_back(), Some("" | ".")) {
+            return Ok(base.join(text)?);
+        }
+        let base = if text.starts_with('/') { &ProjectPath::root() } else { base };
+        let names = || base.components().chain(text.split('/')).rev().map(str::to_owned).collect();
+        settle(|| self.walk(names(), Follow::No))
+    }
+
     /// What `path` leads to.
     pub(crate) fn find(&self, path: &ProjectPath, follow: Follow) -> Result<Found, WorkspaceError> {
+        settle(|| self.try_find(path, follow))
+    }
+
+    /// [`Root::find`], once.
+    pub(crate) fn try_find(&self, path: &ProjectPath, follow: Follow) -> Result<Found, WorkspaceError> {
         match self.look(path) {
             Ok(found) if found.stat.kind == Kind::Link && follow == Follow::Last => {}
-            Err(WorkspaceError::TooManyLinks) => {}
+            // A link on the way, or one that only just came to be there: both are followed now.
+            Err(WorkspaceError::Unstable) => {}
             direct => return direct,
         }
-        self.look(&self.resolve(path, follow)?)
+        let found = self.look(&self.resolve(path, follow)?)?;
+        match (found.stat.kind, follow) {
+            (Kind::Link, Follow::Last) => Err(WorkspaceError::Unstable),
+            (Kind::Link, Follow::No) | (Kind::File | Kind::Directory, _) => Ok(found),
+        }
     }
 
     /// The path without links that `path` leads to. Its last component need not exist.
     pub(crate) fn resolve(&self, path: &ProjectPath, follow: Follow) -> Result<ProjectPath, WorkspaceError> {
+        self.walk(path.components().rev().map(str::to_owned).collect(), follow)
+    }
+
+    /// Walks `rest`, whose last name comes first, from the root.
+    fn walk(&self, mut rest: Vec<String>, follow: Follow) -> Result<ProjectPath, WorkspaceError> {
         let mut done = ProjectPath::root();
-        // What is still to be walked, the next component last.
-        let mut rest: Vec<String> = path.components().rev().map(str::to_owned).collect();
         let mut links = 0;
-        while let Some(component) = rest.pop() {
-            if component == ".." {
-                done = done.split_last().ok_or(WorkspaceError::OutsideProject)?.0;
-                continue;
+        while let Some(name) = rest.pop() {
+            match name.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    done = done.split_last().ok_or(WorkspaceError::OutsideProject)?.0;
+                    continue;
+                }
+                _ => {}
             }
-            let next = done.join(&component)?;
+            let next = done.join(&name)?;
             let is_last = rest.is_empty();
-            let Some(target) = self.link_target(&next, is_last, follow)? else {
-                done = next;
-                continue;
+            if is_last && follow == Follow::No {
+                return Ok(next);
+            }
+            let found = match self.look(&next) {
+                Err(WorkspaceError::NotFound) if is_last => return Ok(next),
+                found => found?,
             };
+            match found.stat.kind {
+                Kind::Link => {}
+                Kind::File if !is_last => return Err(WorkspaceError::NotADirectory),
+                Kind::File | Kind::Directory => {
+                    done = next;
+                    continue;
+                }
+            }
             links += 1;
             if links > MAX_LINKS {
                 return Err(WorkspaceError::TooManyLinks);
             }
+            let target = target(&found.fd)?;
             if target.starts_with('/') {
                 return Err(WorkspaceError::OutsideProject);
             }
-            rest.extend(target.split('/').rev().filter(|part| !matches!(*part, "" | ".")).map(str::to_owned));
+            rest.extend(target.split('/').rev().map(str::to_owned));
         }
         Ok(done)
     }
 
-    /// The target of `path`, of which only the last component may be a link, if it is one to be followed.
-    fn link_target(
-        &self,
-        path: &ProjectPath,
-        is_last: bool,
-        follow: Follow,
-    ) -> Result<Option<String>, WorkspaceError> {
-        if is_last && follow == Follow::No {
-            return Ok(None);
-        }
-        match self.look(path) {
-            Ok(found) if found.stat.kind == Kind::Link => target(&found.fd).map(Some),
-            Ok(_) => Ok(None),
-            Err(WorkspaceError::NotFound) if is_last => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Looks at `path` without following anything.
-    fn look(&self, path: &ProjectPath) -> Result<Found, WorkspaceError> {
-        let fd = self.beneath.open(path, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?;
+    /// Looks at `path` without following anything; [`WorkspaceError::Unstable`] if a link is on the way.
+    pub(crate) fn look(&self, path: &ProjectPath) -> Result<Found, WorkspaceError> {
+        let fd = self.beneath.open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(|errno| match errno {
+            Errno::LOOP => WorkspaceError::Unstable,
+            other => other.into(),
+        })?;
         let stat = Stat::of(&fstat(&fd)?).ok_or(WorkspaceError::NotFound)?;
-        if Some(stat.identity) == self.private {
+        if self.is_private(path, stat.identity) {
             return Err(WorkspaceError::NotFound);
         }
         Ok(Found { path: path.clone(), stat, fd })
@@ -99,5 +146,5 @@ impl Root {
 /// The target of the link that `link` names.
 pub(crate) fn target(link: &OwnedFd) -> Result<String, WorkspaceError> {
     let target = readlinkat(link, "", Vec::new())?;
-    target.into_string().map_err(|_| WorkspaceError::from(Errno::ILSEQ))
+    target.into_string().map_err(|_| Errno::ILSEQ.into())
 }

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use longhouse_core::PRIVATE_DIR;
-use rustix::fs::{AtFlags, statat};
+use longhouse_core::{PRIVATE_DIR, ProjectPath};
 
 use crate::WorkspaceError;
 use crate::beneath::Beneath;
@@ -22,17 +21,49 @@ pub struct Root {
 impl Root {
     /// Opens the project at `path`: the only time that an ambient path is used.
     ///
+    /// Its private directory should exist by then. If not, it is recognised by its name alone, and whether the
+    /// directory ignores the case of names cannot be told.
+    ///
     /// # Errors
     /// When it is no directory, cannot be opened, or ignores the case of names, so that one file would have
     /// many paths.
     pub fn open(path: &Path) -> Result<Self, WorkspaceError> {
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(WorkspaceError::Io)?;
-        let identity =
-            |name: &str| statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW).ok().map(|s| Identity::of(&s));
-        let private = identity(PRIVATE_DIR);
-        if private.is_some() && private == identity(&PRIVATE_DIR.to_ascii_uppercase()) {
+        let beneath = Beneath::new(dir);
+        if ignores_case(|name| beneath.identity(name)) {
             return Err(WorkspaceError::CaseInsensitive);
         }
-        Ok(Self { beneath: Beneath::new(dir), private })
+        let private = beneath.identity(PRIVATE_DIR);
+        Ok(Self { beneath, private })
+    }
+
+    /// Whether what `identity` is, at the link-free `path`, is the private directory or lies in it, whatever
+    /// it is called.
+    pub(crate) fn is_private(&self, path: &ProjectPath, identity: Identity) -> bool {
+        let Some(private) = self.private else { return false };
+        // While it is in its place it is nowhere else: one look there saves one at every directory on the way.
+        let in_place = || self.beneath.identity(PRIVATE_DIR) == Some(private);
+        identity == private
+            || (!in_place() && self.beneath.identities_above(path).any(|above| above == private))
+    }
+}
+
+/// Whether the private directory answers to another spelling of its name.
+fn ignores_case(identity: impl Fn(&str) -> Option<Identity>) -> bool {
+    let private = identity(PRIVATE_DIR);
+    private.is_some() && private == identity(&PRIVATE_DIR.to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_answers_to_two_spellings_is_recognised() {
+        let stat = rustix::fs::stat(".").unwrap();
+        let is = |name: &str, expected: &str| (name == expected).then(|| Identity::of(&stat));
+        assert!(ignores_case(|name| is(&name.to_lowercase(), PRIVATE_DIR)));
+        assert!(!ignores_case(|name| is(name, PRIVATE_DIR)));
+        assert!(!ignores_case(|_| None));
     }
 }

@@ -2,9 +2,12 @@
 
 use std::os::fd::AsFd;
 
+use longhouse_core::ProjectPath;
 use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 
-use crate::WorkspaceError;
+use crate::resolve::target;
+use crate::{Follow, Root, WorkspaceError};
 
 /// What a path leads to. Nothing else is visible: FIFOs, sockets and devices do not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,21 @@ pub enum Kind {
     Directory,
     /// A symbolic link that was not followed.
     Link,
+}
+
+impl Kind {
+    pub(crate) const fn of(kind: FileType) -> Option<Self> {
+        match kind {
+            FileType::RegularFile => Some(Self::File),
+            FileType::Directory => Some(Self::Directory),
+            FileType::Symlink => Some(Self::Link),
+            FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => None,
+        }
+    }
 }
 
 /// Facts about a file, as of when it was looked at.
@@ -50,22 +68,43 @@ impl Identity {
         Self { device: stat.st_dev, inode: stat.st_ino }
     }
 
-    /// 128 bits that are equal for the same file and, in the lower half as well, differ for others.
+    pub(crate) const fn has_inode(self, inode: u64) -> bool {
+        self.inode == inode
+    }
+
+    /// 128 bits that are equal for the same file and differ for others; those of the first half nearly always.
     pub const fn digest(self) -> (u64, u64) {
         // Devices are few and their numbers small; spread over the upper bits they leave inodes alone.
         (self.inode ^ self.device.rotate_right(20), self.device)
     }
 }
 
+impl Root {
+    /// What `path` is.
+    ///
+    /// # Errors
+    /// When it does not exist or leads outside.
+    pub fn stat(&self, path: &ProjectPath, follow: Follow) -> Result<Stat, WorkspaceError> {
+        Ok(self.find(path, follow)?.stat)
+    }
+
+    /// Where the link `path` points, as it was written.
+    ///
+    /// # Errors
+    /// When it does not exist or is no link.
+    pub fn read_link(&self, path: &ProjectPath) -> Result<String, WorkspaceError> {
+        let found = self.find(path, Follow::No)?;
+        match found.stat.kind {
+            Kind::Link => target(&found.fd),
+            Kind::File | Kind::Directory => Err(Errno::INVAL.into()),
+        }
+    }
+}
+
 impl Stat {
     /// The facts in `stat`; `None` of what is invisible.
     pub(crate) fn of(stat: &rustix::fs::Stat) -> Option<Self> {
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Kind::File,
-            FileType::Directory => Kind::Directory,
-            FileType::Symlink => Kind::Link,
-            _ => return None,
-        };
+        let kind = Kind::of(FileType::from_raw_mode(stat.st_mode))?;
         let nanoseconds = |ns| u32::try_from(ns).unwrap_or(0);
         #[allow(clippy::useless_conversion, reason = "the C types differ between architectures")]
         Some(Self {

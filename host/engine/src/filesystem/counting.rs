@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamResult};
 
+use super::state::Slot;
+
 /// What a run has done with files so far.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -38,23 +40,35 @@ impl Counters {
         self.bytes_read.fetch_add(bytes.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    pub(super) fn written(&self, bytes: u64) {
-        self.bytes_written.fetch_add(bytes, Ordering::Relaxed);
+    pub(super) fn written(&self, bytes: usize) {
+        self.bytes_written.fetch_add(bytes.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
-/// A stream whose bytes are counted.
+/// A stream whose bytes are counted, and whose file is open for as long as it is.
 pub(super) struct Counted<S> {
     stream: S,
     counters: Arc<Counters>,
+    _slot: Slot,
 }
 
-pub(super) fn counted_input(stream: DynInputStream, counters: Arc<Counters>) -> DynInputStream {
-    Box::new(Counted { stream, counters })
+impl Counted<DynInputStream> {
+    /// Counts what is read from `stream`.
+    pub(super) fn input(stream: DynInputStream, counters: &Arc<Counters>, slot: Slot) -> DynInputStream {
+        Box::new(Self { stream, counters: Arc::clone(counters), _slot: slot })
+    }
+
+    fn count(&self, bytes: Bytes) -> Bytes {
+        self.counters.read(bytes.len());
+        bytes
+    }
 }
 
-pub(super) fn counted_output(stream: DynOutputStream, counters: Arc<Counters>) -> DynOutputStream {
-    Box::new(Counted { stream, counters })
+impl Counted<DynOutputStream> {
+    /// Counts what is written to `stream`.
+    pub(super) fn output(stream: DynOutputStream, counters: &Arc<Counters>, slot: Slot) -> DynOutputStream {
+        Box::new(Self { stream, counters: Arc::clone(counters), _slot: slot })
+    }
 }
 
 #[async_trait::async_trait]
@@ -67,9 +81,13 @@ impl<S: Pollable> Pollable for Counted<S> {
 #[async_trait::async_trait]
 impl InputStream for Counted<DynInputStream> {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        let bytes = self.stream.read(size)?;
-        self.counters.read(bytes.len());
-        Ok(bytes)
+        self.stream.read(size).map(|bytes| self.count(bytes))
+    }
+
+    /// Passed on, because a file answers on this thread and in one piece, where the trait's own way is to hop
+    /// to another thread for every 4 KiB.
+    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
+        self.stream.blocking_read(size).await.map(|bytes| self.count(bytes))
     }
 
     async fn cancel(&mut self) {
@@ -80,8 +98,16 @@ impl InputStream for Counted<DynInputStream> {
 #[async_trait::async_trait]
 impl OutputStream for Counted<DynOutputStream> {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let length = bytes.len().try_into().unwrap_or(u64::MAX);
+        let length = bytes.len();
         self.stream.write(bytes)?;
+        self.counters.written(length);
+        Ok(())
+    }
+
+    /// Passed on, as [`InputStream::blocking_read`] is.
+    async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let length = bytes.len();
+        self.stream.blocking_write_and_flush(bytes).await?;
         self.counters.written(length);
         Ok(())
     }

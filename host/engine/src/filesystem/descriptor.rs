@@ -3,13 +3,9 @@
 //! Calls with a path go to `longhouse-workspace`; calls on what is open already go to the stock
 //! implementation, which has no path to follow there.
 
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use longhouse_workspace::{Create, Follow, OpenOptions, Stat, Times};
+use longhouse_workspace::Times;
 use wasmtime::component::Resource;
-use wasmtime_wasi::filesystem::{Descriptor, OpenMode};
-use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntryStream, ErrorCode, Filesize,
     HostDescriptor, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
@@ -17,9 +13,10 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
 
 use super::FsView;
-use super::counting::{counted_input, counted_output};
-use super::directory::kind;
+use super::convert::{descriptor_stat, follow, metadata_hash, new_time, open_options};
+use super::counting::Counted;
 use super::error::code;
+use super::state::Slot;
 
 type Fd = Resource<Descriptor>;
 
@@ -34,16 +31,19 @@ impl HostDescriptor for FsView<'_> {
     ) -> FsResult<Fd> {
         let path = self.path(&fd, &path)?;
         let (options, mode) = open_options(path_flags, open_flags, flags)?;
-        if options.write || options.truncate || options.create != Create::No {
+        if options.write {
             self.writable()?;
         }
+        // First: what cannot be handed over is not created or cut either.
+        let slot = self.slot()?;
         let opened = self.fs.root.open_at(&path, options).map_err(code)?;
-        self.push(opened, mode)
+        self.push(opened, mode, slot)
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
-        let entries = self.fs.root.entries(&self.directory(&fd)?).map_err(code)?;
-        self.push_entries(entries)
+        let slot = self.slot()?;
+        let entries = self.fs.root.read_dir(self.directory(&fd)?).map_err(code)?;
+        self.push_entries(entries, slot)
     }
 
     async fn stat(&mut self, fd: Fd) -> FsResult<DescriptorStat> {
@@ -76,26 +76,26 @@ impl HostDescriptor for FsView<'_> {
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         self.writable()?;
-        let path = self.path(&fd, &path)?;
+        let path = self.entry(&fd, &path)?;
         Ok(self.fs.root.create_dir(&path).map_err(code)?)
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         self.writable()?;
-        let path = self.path(&fd, &path)?;
+        let path = self.entry(&fd, &path)?;
         Ok(self.fs.root.remove_file(&path).map_err(code)?)
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         self.writable()?;
-        let path = self.path(&fd, &path)?;
+        let path = self.entry(&fd, &path)?;
         Ok(self.fs.root.remove_dir(&path).map_err(code)?)
     }
 
     async fn rename_at(&mut self, fd: Fd, from: String, to_fd: Fd, to: String) -> FsResult<()> {
         self.writable()?;
-        let from = self.path(&fd, &from)?;
-        let to = self.path(&to_fd, &to)?;
+        let from = self.entry(&fd, &from)?;
+        let to = self.entry(&to_fd, &to)?;
         Ok(self.fs.root.rename(&from, &to).map_err(code)?)
     }
 
@@ -124,21 +124,22 @@ impl HostDescriptor for FsView<'_> {
     }
 
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
+        let slot = self.slot_of(&fd)?;
         let stream = self.stock().read_via_stream(fd, offset)?;
         let stream = self.table.delete(stream)?;
-        Ok(self.table.push(counted_input(stream, Arc::clone(&self.fs.counters)))?)
+        Ok(self.table.push(Counted::input(stream, &self.fs.counters, slot))?)
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
+        let slot = self.slot_of(&fd)?;
         let stream = self.stock().write_via_stream(fd, offset)?;
-        let stream = self.table.delete(stream)?;
-        Ok(self.table.push(counted_output(stream, Arc::clone(&self.fs.counters)))?)
+        self.push_output(stream, slot)
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
+        let slot = self.slot_of(&fd)?;
         let stream = self.stock().append_via_stream(fd)?;
-        let stream = self.table.delete(stream)?;
-        Ok(self.table.push(counted_output(stream, Arc::clone(&self.fs.counters)))?)
+        self.push_output(stream, slot)
     }
 
     async fn read(&mut self, fd: Fd, length: Filesize, offset: Filesize) -> FsResult<(Vec<u8>, bool)> {
@@ -149,7 +150,7 @@ impl HostDescriptor for FsView<'_> {
 
     async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
         let written = self.stock().write(fd, bytes, offset).await?;
-        self.fs.counters.written(written);
+        self.fs.counters.written(usize::try_from(written).unwrap_or(usize::MAX));
         Ok(written)
     }
 
@@ -192,73 +193,13 @@ impl HostDescriptor for FsView<'_> {
     }
 }
 
-fn follow(flags: PathFlags) -> Follow {
-    if flags.contains(PathFlags::SYMLINK_FOLLOW) { Follow::Last } else { Follow::No }
-}
-
-fn open_options(
-    path_flags: PathFlags,
-    open_flags: OpenFlags,
-    flags: DescriptorFlags,
-) -> Result<(OpenOptions, OpenMode), ErrorCode> {
-    let syncs = DescriptorFlags::FILE_INTEGRITY_SYNC
-        | DescriptorFlags::DATA_INTEGRITY_SYNC
-        | DescriptorFlags::REQUESTED_WRITE_SYNC;
-    if flags.intersects(syncs) {
-        return Err(ErrorCode::Unsupported);
+impl FsView<'_> {
+    fn push_output(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        slot: Slot,
+    ) -> FsResult<Resource<DynOutputStream>> {
+        let stream = self.table.delete(stream)?;
+        Ok(self.table.push(Counted::output(stream, &self.fs.counters, slot))?)
     }
-    let create = match (open_flags.contains(OpenFlags::CREATE), open_flags.contains(OpenFlags::EXCLUSIVE)) {
-        (false, _) => Create::No,
-        (true, false) => Create::IfMissing,
-        (true, true) => Create::New,
-    };
-    let truncate = open_flags.contains(OpenFlags::TRUNCATE);
-    let directory = open_flags.contains(OpenFlags::DIRECTORY);
-    if directory && (create != Create::No || truncate) {
-        return Err(ErrorCode::Invalid);
-    }
-    let write = flags.contains(DescriptorFlags::WRITE) || create != Create::No || truncate;
-    let read = flags.contains(DescriptorFlags::READ) || !write;
-    let no_follow = follow(path_flags) == Follow::No;
-    let mut mode = OpenMode::empty();
-    mode.set(OpenMode::READ, read);
-    mode.set(OpenMode::WRITE, write);
-    Ok((OpenOptions { write, read, create, truncate, directory, no_follow }, mode))
-}
-
-fn descriptor_stat(stat: &Stat) -> DescriptorStat {
-    // Before 1970 there is no way to say it.
-    let time = |(seconds, nanoseconds): (i64, u32)| {
-        u64::try_from(seconds).ok().map(|seconds| Datetime { seconds, nanoseconds })
-    };
-    DescriptorStat {
-        type_: kind(stat.kind),
-        link_count: stat.links,
-        size: stat.size,
-        data_access_timestamp: time(stat.accessed),
-        data_modification_timestamp: time(stat.modified),
-        status_change_timestamp: time(stat.changed),
-    }
-}
-
-fn metadata_hash(stat: &Stat) -> MetadataHashValue {
-    let (lower, upper) = stat.identity.digest();
-    MetadataHashValue { lower, upper }
-}
-
-fn new_time(time: NewTimestamp) -> Result<Option<(i64, u32)>, ErrorCode> {
-    let datetime = match time {
-        NewTimestamp::NoChange => return Ok(None),
-        NewTimestamp::Timestamp(datetime) => datetime,
-        NewTimestamp::Now => {
-            #[expect(clippy::disallowed_methods, reason = "the guest asks for the machine's time on a file")]
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            Datetime { seconds: now.as_secs(), nanoseconds: now.subsec_nanos() }
-        }
-    };
-    if datetime.nanoseconds >= 1_000_000_000 {
-        return Err(ErrorCode::Invalid);
-    }
-    let seconds = i64::try_from(datetime.seconds).map_err(|_| ErrorCode::Overflow)?;
-    Ok(Some((seconds, datetime.nanoseconds)))
 }

@@ -1,21 +1,32 @@
-//! Directory streams: our own, so that what is hidden is not in them.
+//! `wasi:filesystem/types` `directory-entry-stream`: our own, so that what is hidden is not in it.
 
-use longhouse_workspace::{Entry, Kind};
+use longhouse_workspace::ReadDir;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    DescriptorType, DirectoryEntry, DirectoryEntryStream, HostDirectoryEntryStream,
+    DirectoryEntry, DirectoryEntryStream, HostDirectoryEntryStream,
 };
 
 use super::FsView;
+use super::convert::kind;
+use super::error::code;
+use super::state::Slot;
 
 /// What is still to be read of a directory. The bindings fix another type for the guest's resource; the table
 /// holds this one under the same number.
-pub(super) struct Entries(pub(super) std::vec::IntoIter<Entry>);
+struct Entries {
+    rest: ReadDir,
+    _slot: Slot,
+}
 
 impl FsView<'_> {
-    pub(super) fn push_entries(&mut self, entries: Vec<Entry>) -> FsResult<Resource<DirectoryEntryStream>> {
-        let resource = self.table.push(Entries(entries.into_iter()))?;
+    /// Gives the guest a stream of what is in a directory.
+    pub(super) fn push_entries(
+        &mut self,
+        rest: ReadDir,
+        slot: Slot,
+    ) -> FsResult<Resource<DirectoryEntryStream>> {
+        let resource = self.table.push(Entries { rest, _slot: slot })?;
         Ok(Resource::new_own(resource.rep()))
     }
 }
@@ -25,23 +36,13 @@ impl HostDirectoryEntryStream for FsView<'_> {
         &mut self,
         stream: Resource<DirectoryEntryStream>,
     ) -> FsResult<Option<DirectoryEntry>> {
-        let Entries(entries) = self.table.get_mut(&Resource::<Entries>::new_borrow(stream.rep()))?;
-        Ok(entries.next().and_then(|entry| {
-            let (_, name) = entry.path.split_last()?;
-            Some(DirectoryEntry { type_: kind(entry.stat.kind), name: name.to_owned() })
-        }))
+        let entries = self.table.get_mut(&Resource::<Entries>::new_borrow(stream.rep()))?;
+        let child = entries.rest.next().transpose().map_err(code)?;
+        Ok(child.map(|child| DirectoryEntry { type_: kind(child.kind), name: child.name }))
     }
 
     fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
         self.table.delete(Resource::<Entries>::new_own(stream.rep()))?;
         Ok(())
-    }
-}
-
-pub(super) const fn kind(kind: Kind) -> DescriptorType {
-    match kind {
-        Kind::File => DescriptorType::RegularFile,
-        Kind::Directory => DescriptorType::Directory,
-        Kind::Link => DescriptorType::SymbolicLink,
     }
 }

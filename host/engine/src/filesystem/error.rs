@@ -2,6 +2,7 @@
 
 use longhouse_core::InvalidPath;
 use longhouse_workspace::WorkspaceError;
+use rustix::io::Errno;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
 /// The error as WASI names it.
@@ -20,6 +21,14 @@ pub(super) fn code(error: WorkspaceError) -> ErrorCode {
             ErrorCode::Invalid
         }
         WorkspaceError::CaseInsensitive => ErrorCode::Io,
-        WorkspaceError::Io(source) => ErrorCode::from(source),
+        WorkspaceError::Io(source) => match Errno::from_io_error(&source) {
+            // Known to WASI, but not to the stock conversion.
+            Some(Errno::XDEV) => ErrorCode::CrossDevice,
+            Some(Errno::MFILE | Errno::NFILE) => ErrorCode::InsufficientMemory,
+            Some(Errno::DQUOT) => ErrorCode::Quota,
+            Some(Errno::ROFS) => ErrorCode::ReadOnly,
+            Some(Errno::TXTBSY) => ErrorCode::TextFileBusy,
+            Some(_) | None => ErrorCode::from(source),
+        },
     }
 }

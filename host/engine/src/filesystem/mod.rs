@@ -4,6 +4,7 @@
 //! by `longhouse-workspace`, and only then do reads, writes and streams on an open descriptor go to stock
 //! code. A descriptor for a directory is a path in the project; it grants nothing by itself.
 
+mod convert;
 mod counting;
 mod descriptor;
 mod directory;

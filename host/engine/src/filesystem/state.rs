@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use longhouse_core::{Access, ProjectPath};
-use longhouse_workspace::{Opened, Root, Stat};
+use longhouse_workspace::{Follow, Opened, Root, Stat};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{
     Descriptor, Dir, File, FsPerms, OpenMode, WasiFilesystemCtx, WasiFilesystemCtxView,
@@ -20,10 +21,20 @@ pub(crate) struct FsState {
     pub(super) root: Arc<Root>,
     pub(super) counters: Arc<Counters>,
     access: Access,
-    max_open: usize,
-    /// Where each open descriptor is in the project, by its number in the table.
-    open: HashMap<u32, ProjectPath>,
+    slots: Arc<Semaphore>,
+    /// What the guest holds, by its number in the table.
+    open: HashMap<u32, Place>,
     stock: WasiFilesystemCtx,
+}
+
+/// The right to have one file of the host open. A stream shares it with the descriptor it was made from,
+/// because either keeps that file open without the other.
+pub(super) type Slot = Arc<OwnedSemaphorePermit>;
+
+struct Place {
+    /// Where it is in the project, without links.
+    path: ProjectPath,
+    slot: Slot,
 }
 
 /// The file system and the table of the store that it lives in.
@@ -46,10 +57,11 @@ impl HasData for ProjectFs {
 }
 
 impl FsState {
-    /// A file system that shows `root`, in which at most `max_open` descriptors are open at once.
+    /// A file system that shows `root`, in which at most `max_open` files and directories are open at once.
     pub(crate) fn new(root: Arc<Root>, access: Access, max_open: u32, counters: Arc<Counters>) -> Self {
-        let max_open = usize::try_from(max_open).unwrap_or(usize::MAX);
-        Self { root, counters, access, max_open, open: HashMap::new(), stock: WasiFilesystemCtx::default() }
+        let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let slots = Arc::new(Semaphore::new(max_open));
+        Self { root, counters, access, slots, open: HashMap::new(), stock: WasiFilesystemCtx::default() }
     }
 }
 
@@ -67,40 +79,70 @@ impl FsView<'_> {
         }
     }
 
-    /// The project path that `text` names from the directory `fd`.
-    pub(super) fn path(&self, fd: &Resource<Descriptor>, text: &str) -> FsResult<ProjectPath> {
+    /// The project path of the directory `fd`.
+    pub(super) fn directory(&self, fd: &Resource<Descriptor>) -> FsResult<&ProjectPath> {
         match self.table.get(fd)? {
             Descriptor::File(_) => Err(ErrorCode::NotDirectory.into()),
-            Descriptor::Dir(_) => {
-                let base = self.fs.open.get(&fd.rep()).ok_or(ErrorCode::BadDescriptor)?;
-                Ok(base.join(text).map_err(|error| code(error.into()))?)
-            }
+            Descriptor::Dir(_) => Ok(&self.place(fd)?.path),
         }
     }
 
-    /// The project path of the directory `fd`.
-    pub(super) fn directory(&self, fd: &Resource<Descriptor>) -> FsResult<ProjectPath> {
-        self.path(fd, "")
+    /// The project path that `text` names from the directory `fd`.
+    pub(super) fn path(&self, fd: &Resource<Descriptor>, text: &str) -> FsResult<ProjectPath> {
+        Ok(self.fs.root.locate(self.directory(fd)?, text).map_err(code)?)
+    }
+
+    /// The same for what makes, moves or removes the entry `text` itself, which has to be a name: not `.`, not
+    /// `..`, and with a `/` after it only that of a directory, or of one to be.
+    pub(super) fn entry(&self, fd: &Resource<Descriptor>, text: &str) -> FsResult<ProjectPath> {
+        let name = text.trim_end_matches('/');
+        let path = self.path(fd, if name.is_empty() { text } else { name })?;
+        if matches!(name.rsplit('/').next(), Some("." | "..")) {
+            return Err(ErrorCode::Invalid.into());
+        }
+        if name.len() < text.len() && self.fs.root.stat(&path, Follow::No).is_ok_and(|it| !it.is_directory())
+        {
+            return Err(ErrorCode::NotDirectory.into());
+        }
+        Ok(path)
+    }
+
+    /// Room for one more open file.
+    pub(super) fn slot(&self) -> FsResult<Slot> {
+        let permit = Arc::clone(&self.fs.slots).try_acquire_owned();
+        // WASI has no code for "too many open files".
+        Ok(Arc::new(permit.map_err(|_| ErrorCode::InsufficientMemory)?))
+    }
+
+    /// The slot of an open descriptor.
+    pub(super) fn slot_of(&self, fd: &Resource<Descriptor>) -> FsResult<Slot> {
+        Ok(Arc::clone(&self.place(fd)?.slot))
+    }
+
+    fn place(&self, fd: &Resource<Descriptor>) -> FsResult<&Place> {
+        Ok(self.fs.open.get(&fd.rep()).ok_or(ErrorCode::BadDescriptor)?)
     }
 
     /// Gives the guest a descriptor for what was opened.
-    pub(super) fn push(&mut self, opened: Opened, mode: OpenMode) -> FsResult<Resource<Descriptor>> {
-        if self.fs.open.len() >= self.fs.max_open {
-            return Err(ErrorCode::InsufficientMemory.into());
-        }
+    pub(super) fn push(
+        &mut self,
+        opened: Opened,
+        mode: OpenMode,
+        slot: Slot,
+    ) -> FsResult<Resource<Descriptor>> {
         let Opened { file, stat, path } = opened;
-        let perms = match self.fs.access {
-            Access::ReadOnly => FsPerms::ReadOnly,
-            Access::ReadWrite => FsPerms::ReadWrite,
+        let (perms, directory_mode) = match self.fs.access {
+            Access::ReadOnly => (FsPerms::ReadOnly, OpenMode::READ),
+            Access::ReadWrite => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
         };
         // A guest has its thread to itself, so its file calls block there instead of hopping to another.
         let descriptor = if stat.is_directory() {
-            Descriptor::Dir(Dir::new(file, perms, mode, true))
+            Descriptor::Dir(Dir::new(file, perms, directory_mode, true))
         } else {
             Descriptor::File(File::new(file, perms, mode, true))
         };
         let resource = self.table.push(descriptor)?;
-        self.fs.open.insert(resource.rep(), path);
+        self.fs.open.insert(resource.rep(), Place { path, slot });
         self.fs.counters.opened();
         Ok(resource)
     }

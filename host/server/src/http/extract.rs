@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use http_body_util::BodyExt as _;
 use longhouse_core::ProjectPath;
 use serde::de::DeserializeOwned;
 
@@ -12,6 +14,9 @@ use super::{ApiError, error};
 
 /// The longest body accepted, in bytes.
 const MAX_BODY: usize = 32 << 20;
+
+/// How much of a longer one is read before the connection is cut.
+const MAX_DRAINED: usize = 4 * MAX_BODY;
 
 /// The longest a request may wait for something to happen.
 const MAX_WAIT: Duration = Duration::from_secs(50);
@@ -23,12 +28,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let announced =
-            request.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: usize| length > MAX_BODY) {
-            return Err(too_large());
-        }
-        let body = axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| too_large())?;
+        let body = read(request.into_body()).await?;
         serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => ApiError::invalid("body", error),
             serde_json::error::Category::Io
@@ -83,7 +83,31 @@ pub(super) fn wait(wait_ms: Option<u64>, default: Duration) -> Result<Duration, 
     Ok(wait)
 }
 
-fn too_large() -> ApiError {
-    let detail = format!("the body is longer than {MAX_BODY} bytes, or was cut off");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with("limit", MAX_BODY)
+/// A whole body. Of one that is too long the rest is read and dropped, up to a point: a client that is still
+/// sending would not see the answer.
+async fn read(mut body: Body) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            let detail = format!("the body could not be read to its end: {error}");
+            ApiError::new(StatusCode::BAD_REQUEST, "incomplete_body", detail)
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len();
+        if length <= MAX_BODY {
+            bytes.extend_from_slice(&data);
+        } else if length > MAX_DRAINED {
+            break;
+        } else {
+            bytes = Vec::new();
+        }
+    }
+    if length > MAX_BODY {
+        let detail = format!("the body is longer than {MAX_BODY} bytes");
+        return Err(
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail).with("limit", MAX_BODY)
+        );
+    }
+    Ok(bytes)
 }
