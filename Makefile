@@ -19,11 +19,10 @@ export LONGHOUSE_PLUGINS_DIR ?= $(GUESTS)
 
 .PHONY: serve test lint bench guests guests-complete native native-echo native-coreutils toolchain demo build audit clean
 
-serve: guests build demo
-	$(CARGO_TARGET_DIR)/debug/longhouse serve $(DEMO) --listen $(LISTEN) --plugins $(GUESTS)/tools --print-token 8h
+serve: guests demo
+	$(CARGO_TARGET_DIR)/debug/longhouse serve $(DEMO) --listen $(LISTEN) --plugins $(GUESTS) --print-token 8h
 
 test: guests native
-	cargo build --workspace
 	cargo test --workspace
 
 lint: toolchain
@@ -43,6 +42,7 @@ $(CARGO_TARGET_DIR)/native/bin/rg:
 	cargo install --quiet --locked ripgrep --version 15.2.0 --no-default-features --root $(CARGO_TARGET_DIR)/native
 
 native-echo:
+	@mkdir -p $(CARGO_TARGET_DIR)/native/bin
 	rustc --edition 2024 -C opt-level=2 -C panic=abort -C strip=symbols plugins/fixtures/echo/src/main.rs \
 		-o $(CARGO_TARGET_DIR)/native/bin/fixture-echo --crate-name fixture_echo
 
@@ -51,14 +51,16 @@ native-coreutils:
 	cargo install --quiet --locked coreutils --version 0.12.0 --no-default-features --features feat_wasm \
 		--root $(CARGO_TARGET_DIR)/native
 
+# All at once, tests included: building part of the workspace selects other features of shared crates, and
+# then wasmtime, the longest part, would be built twice.
 build:
-	cargo build -p longhouse
+	cargo build --workspace --all-targets
 
-guests: toolchain
-	cargo run -q -p longhouse-artifacts --bin guests -- --out $(GUESTS)
+guests: toolchain build
+	$(CARGO_TARGET_DIR)/debug/guests --out $(GUESTS)
 
-guests-complete: toolchain
-	cargo run -q -p longhouse-artifacts --bin guests -- --out $(GUESTS) --complete
+guests-complete: toolchain build
+	$(CARGO_TARGET_DIR)/debug/guests --out $(GUESTS) --complete
 
 toolchain:
 	@plugins/toolchain/install

@@ -5,6 +5,7 @@ mod cli;
 mod errors;
 mod files;
 mod fixtures;
+mod policies;
 mod runs;
 mod server;
 mod tools;

@@ -1,7 +1,10 @@
 //! Running commands: what goes in, what comes out, how long one waits.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+
 use longhouse_tests::TestServer;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_run_answers_with_its_outcome_its_output_and_its_cost() {
@@ -121,6 +124,32 @@ fn a_client_that_goes_away_does_not_end_its_run() {
     let id = runs["runs"][0]["id"].as_str().unwrap_or_else(|| panic!("{runs}")).to_owned();
     let ended = worker.get(format!("/runs/{id}?wait_ms=20000")).expect(200);
     assert_eq!(ended["outcome"], json!({ "kind": "exited", "code": 0 }), "{ended}");
+}
+
+#[test]
+fn callers_that_hang_up_leave_nothing_behind() {
+    let server = TestServer::builder().limits("one", "runs = 1").start();
+    let worker = server.agent("w", "worker", "one");
+    let body = r#"{"argv":["fixture-echo"]}"#;
+    let path = worker.base().trim_start_matches(server.url());
+    let request = format!(
+        "POST {path}/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+        worker.token(),
+        body.len(),
+    );
+    for _ in 0..300 {
+        let mut connection = TcpStream::connect(server.url().trim_start_matches("http://")).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+    }
+    let live = |runs: &Value| runs["runs"].as_array().unwrap().iter().any(|run| run["status"] == "running");
+    while live(&worker.get("/runs?limit=500").expect(200)) {
+        std::thread::yield_now();
+    }
+    // Its one place is free again: none of those that were admitted holds it for ever.
+    let began = std::time::Instant::now();
+    while worker.post("/runs", &json!({ "argv": ["fixture-echo"] })).status != 200 {
+        assert!(began.elapsed().as_secs() < 20, "a run that nobody waited for was never ended");
+    }
 }
 
 #[test]

@@ -6,11 +6,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "the cache belongs to the server, not to a project")]
 
+use std::fs::Permissions;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -22,14 +24,10 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Uses `dir`, which is created as needed.
+    /// Uses `dir`, which is created as needed, and closed to everybody else.
     pub(crate) fn open(dir: Option<PathBuf>) -> Result<Self, EngineError> {
         if let Some(path) = &dir {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path)
-                .map_err(|source| EngineError::Io { path: path.clone(), source })?;
+            make_private(path).map_err(|source| EngineError::Io { path: path.clone(), source })?;
         }
         Ok(Self { dir })
     }
@@ -69,6 +67,12 @@ impl Cache {
     }
 }
 
+fn make_private(dir: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    // It may have been there, open to others. That of another user cannot be changed, and is an error.
+    std::fs::set_permissions(dir, Permissions::from_mode(0o700))
+}
+
 /// Loads an entry, if it is whole.
 fn load(engine: &Engine, entry: &Path) -> Option<Component> {
     let written = std::fs::read_to_string(entry.with_extension("blake3")).ok()?;
@@ -85,16 +89,16 @@ fn load(engine: &Engine, entry: &Path) -> Option<Component> {
     loaded.map_err(|error| tracing::warn!(error = %error, "a compiled tool could not be loaded")).ok()
 }
 
-/// Writes an entry whole: readers see all of it or nothing.
 fn store(entry: &Path, compiled: &[u8]) -> io::Result<()> {
-    for (path, bytes) in [
-        (entry.with_extension("blake3"), blake3::hash(compiled).to_hex().as_bytes()),
-        (entry.to_owned(), compiled),
-    ] {
-        let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-        std::fs::write(&unfinished, bytes)?;
-        std::fs::rename(&unfinished, path)?;
-    }
+    write_whole(&entry.with_extension("blake3"), blake3::hash(compiled).to_hex().as_bytes())?;
+    write_whole(entry, compiled)
+}
+
+/// Readers see all of it or nothing, also when several servers write at once.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut unfinished = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    unfinished.write_all(bytes)?;
+    unfinished.persist(path)?;
     Ok(())
 }
 
@@ -102,30 +106,46 @@ fn store(entry: &Path, compiled: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const COMPONENT: &[u8] = b"(component)";
+
     fn compile(cache: &Cache, engine: &Engine) {
-        let bytes = b"(component)";
-        cache.compile(engine, bytes, &blake3::hash(bytes)).unwrap();
+        cache.compile(engine, COMPONENT, &blake3::hash(COMPONENT)).unwrap();
     }
 
     #[test]
-    fn what_was_compiled_is_kept_privately_and_a_damaged_entry_is_replaced() {
-        use std::os::unix::fs::PermissionsExt as _;
+    fn what_was_compiled_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("compiled");
-        let (engine, cache) = (Engine::default(), Cache::open(Some(path.clone())).unwrap());
-        let hash = blake3::hash(b"(component)");
+        let (engine, cache) = (Engine::default(), Cache::open(Some(dir.path().join("compiled"))).unwrap());
+        let hash = blake3::hash(COMPONENT);
         assert!(!cache.holds(&engine, &hash));
         compile(&cache, &engine);
         assert!(cache.holds(&engine, &hash));
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(load(&engine, &cache.entry(&engine, &hash).unwrap()).is_some());
 
-        let entry = cache.entry(&engine, &hash).unwrap();
-        let whole = std::fs::read(&entry).unwrap();
-        let mut damaged = whole.clone();
-        *damaged.last_mut().unwrap() ^= 1;
-        std::fs::write(&entry, damaged).unwrap();
-        assert!(load(&engine, &entry).is_none(), "damaged code was trusted");
+        let mut other = wasmtime::Config::new();
+        let other = Engine::new(other.epoch_interruption(true)).unwrap();
+        assert!(!cache.holds(&other, &hash), "an engine with other settings compiles otherwise");
+    }
+
+    #[test]
+    fn a_damaged_entry_is_not_trusted_and_compiled_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, cache) = (Engine::default(), Cache::open(Some(dir.path().to_owned())).unwrap());
+        compile(&cache, &engine);
+        let entry = cache.entry(&engine, &blake3::hash(COMPONENT)).unwrap();
+        let mut bytes = std::fs::read(&entry).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&entry, bytes).unwrap();
+        assert!(load(&engine, &entry).is_none());
         compile(&cache, &engine);
         assert!(load(&engine, &entry).is_some());
+    }
+
+    #[test]
+    fn the_directory_is_closed_to_others_even_if_it_was_not() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).unwrap();
+        Cache::open(Some(dir.path().to_owned())).unwrap();
+        assert_eq!(dir.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::limits::RESERVED;
+use crate::threads::MAX_STUCK;
 
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
     /// Where compiled tools are kept: a directory that nobody else may write. `None` compiles at every start.
     pub cache_dir: Option<PathBuf>,
-    /// Guests that run at the same time; each has a thread.
+    /// Guests that run at the same time; each has a thread. Fewer if [`Self::max_guest_memory`] has no 16 MiB
+    /// for each of them, which a run is certain to get.
     pub guest_threads: u32,
     /// Bytes of memory that all guests together may hold.
     pub max_guest_memory: u64,
@@ -19,6 +23,14 @@ impl Default for EngineConfig {
     /// No cache, 32 guests at once, and half of the machine's memory for them.
     fn default() -> Self {
         Self { cache_dir: None, guest_threads: 32, max_guest_memory: half_of_memory() }
+    }
+}
+
+impl EngineConfig {
+    /// How many guests can run at the same time.
+    pub(crate) fn runs(&self) -> u32 {
+        let room = u32::try_from(self.max_guest_memory / RESERVED).unwrap_or(u32::MAX);
+        self.guest_threads.min(room).max(1)
     }
 }
 
@@ -46,18 +58,21 @@ fn base() -> Config {
 /// operating system, one by one: slower, otherwise the same.
 pub(crate) fn tool_engine(config: &EngineConfig) -> wasmtime::Result<wasmtime::Engine> {
     let mut pooled = base();
-    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config.guest_threads)));
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config.runs())));
     wasmtime::Engine::new(&pooled).or_else(|error| {
         tracing::warn!(error = %error, "no address space for pooled instances; starting each by itself");
         wasmtime::Engine::new(&base())
     })
 }
 
-/// A pool with room for twice as many runs as there are threads, because a store is dropped only after its
-/// run was answered. A component made from a command has one memory, and a few small core instances and
-/// tables that glue the adapter to it.
-fn pool(guest_threads: u32) -> PoolingAllocationConfig {
-    let runs = guest_threads.saturating_mul(2).max(2);
+/// A pool with room for this many runs, and for those that are stuck. A component made from a command has one
+/// memory, and a few small core instances and tables that glue the adapter to it.
+///
+/// `pagemap_scan` would save a quarter of a short run and stays off: pages that are swapped out, or being moved
+/// by the kernel at that moment, are not cleared, so that the next guest could read what the last one wrote
+/// (bytecodealliance/wasmtime#14357).
+fn pool(runs: u32) -> PoolingAllocationConfig {
+    let runs = runs.saturating_add(MAX_STUCK);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(runs)
         .total_core_instances(runs.saturating_mul(8))
@@ -70,11 +85,35 @@ fn pool(guest_threads: u32) -> PoolingAllocationConfig {
         .max_core_instance_size(4 << 20)
         .table_elements(100_000)
         .max_memory_size(4 << 30)
-        // Kept from one run to the next, so that a small guest touches no fresh page; only pages that were
-        // written are cleared, where the kernel tells which.
-        .linear_memory_keep_resident(2 << 20)
-        .pagemap_scan(Enabled::Auto)
-        .table_keep_resident(8 << 10)
-        .async_stack_keep_resident(16 << 10);
+        // Kept from one run to the next, so that a small guest touches no fresh page.
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(8 << 10);
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_guests_run_than_there_is_memory_for() {
+        let config = |guest_threads, max_guest_memory| EngineConfig {
+            cache_dir: None,
+            guest_threads,
+            max_guest_memory,
+        };
+        assert_eq!(config(32, 1 << 40).runs(), 32);
+        assert_eq!(config(32, 100 << 20).runs(), 6);
+        assert_eq!(config(32, 0).runs(), 1, "one can always try");
+    }
+
+    #[test]
+    fn without_address_space_for_a_pool_instances_are_made_one_by_one() {
+        let config =
+            EngineConfig { guest_threads: 10_000_000, max_guest_memory: u64::MAX, ..EngineConfig::default() };
+        let pooled = InstanceAllocationStrategy::Pooling(pool(config.runs()));
+        let pooled = wasmtime::Engine::new(base().allocation_strategy(pooled));
+        assert!(pooled.is_err(), "there was room for 20 million memories");
+        assert!(tool_engine(&config).is_ok());
+    }
 }

@@ -1,7 +1,7 @@
 //! A run that has begun, as its starter sees it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use longhouse_core::{Consumption, Outcome, Output};
@@ -11,7 +11,7 @@ use crate::OutputLog;
 use crate::filesystem::Counters;
 use crate::limits::MemoryUse;
 use crate::stop::{Stop, Why};
-use crate::threads::GuestThreads;
+use crate::threads::{GuestThreads, Place};
 
 /// How long after it had to stop a guest may still be in a host call before it is answered without it.
 const GRACE: Duration = Duration::from_millis(150);
@@ -37,12 +37,14 @@ pub struct RunHandle {
 /// What the guest's thread and its watchers share.
 pub(crate) struct Run {
     pub(crate) log: Arc<OutputLog>,
-    pub(crate) stop: Arc<Stop>,
+    pub(crate) stop: Stop,
     pub(crate) counters: Arc<Counters>,
     pub(crate) memory: Arc<MemoryUse>,
-    pub(crate) started: Instant,
-    pub(crate) cpu_us: AtomicU64,
-    pub(crate) finished: watch::Sender<Option<Arc<Finished>>>,
+    started: Instant,
+    cpu_us: AtomicU64,
+    /// Until the run ends.
+    place: Mutex<Option<Place>>,
+    finished: watch::Sender<Option<Arc<Finished>>>,
 }
 
 impl RunHandle {
@@ -56,7 +58,8 @@ impl RunHandle {
         self.run.stop.request(Why::Killed(reason.to_owned()));
     }
 
-    /// Waits until the run has ended. A guest that does not come back from a host call is not waited for.
+    /// Waits until the run has ended. A guest that does not come back from a host call is not waited for, as
+    /// long as somebody waits here.
     pub async fn finished(&self) -> Arc<Finished> {
         tokio::select! {
             biased;
@@ -80,27 +83,44 @@ impl RunHandle {
     /// Answers for a guest that should have stopped and did not.
     fn abandon(&self) -> Arc<Finished> {
         let outcome = self.run.stop.why().unwrap_or(Why::Limit).outcome();
-        let (end, finished) = self.run.end(outcome);
-        match end {
-            End::First if !self.threads.replace_stuck() => tracing::error!("too many threads are stuck"),
-            End::First | End::Late => {}
+        let (place, finished) = self.run.end(outcome);
+        if let Some(place) = place {
+            self.threads.give_up(place);
         }
         finished
     }
 }
 
-/// Whether an end was the first that a run was given; the others count for nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    First,
-    Late,
-}
-
 impl Run {
-    /// Ends the run with `outcome`, unless it has ended.
-    pub(crate) fn end(&self, outcome: Outcome) -> (End, Arc<Finished>) {
+    /// A run that begins now, in this place.
+    pub(crate) fn new(
+        place: Place,
+        stop: Stop,
+        log: Arc<OutputLog>,
+        counters: Arc<Counters>,
+        memory: Arc<MemoryUse>,
+    ) -> Self {
+        Self {
+            log,
+            stop,
+            counters,
+            memory,
+            started: Instant::now(),
+            cpu_us: AtomicU64::new(0),
+            place: Mutex::new(Some(place)),
+            finished: watch::Sender::new(None),
+        }
+    }
+
+    /// Notes the CPU time that was spent so far.
+    pub(crate) fn record_cpu(&self, spent: Duration) {
+        self.cpu_us.store(spent.as_micros().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Ends the run with `outcome`, unless it has ended: only the first end counts, and gets the run's place.
+    pub(crate) fn end(&self, outcome: Outcome) -> (Option<Place>, Arc<Finished>) {
         self.log.close();
-        let ended = Arc::new(Finished {
+        let mut finished = Arc::new(Finished {
             outcome,
             consumption: Consumption {
                 wall: self.started.elapsed(),
@@ -112,18 +132,54 @@ impl Run {
             },
             output: self.log.output(),
         });
-        let mut result = (End::Late, Arc::clone(&ended));
-        self.finished.send_if_modified(|finished| match finished {
+        let mut place = None;
+        self.finished.send_if_modified(|ended| match ended {
             Some(first) => {
-                result.1 = Arc::clone(first);
+                finished = Arc::clone(first);
                 false
             }
             None => {
-                *finished = Some(ended);
-                result.0 = End::First;
+                *ended = Some(Arc::clone(&finished));
+                place = self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
                 true
             }
         });
-        result
+        (place, finished)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use longhouse_core::Limits;
+
+    use super::*;
+    use crate::threads::Left;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guest_that_does_not_come_back_from_a_host_call_is_answered_without_it() {
+        let threads = Arc::new(GuestThreads::start(1).unwrap());
+        let place = threads.place().await.unwrap();
+        let stop = Stop::new(&Limits { wall: Duration::from_secs(60), ..Limits::default() });
+        let log = Arc::new(OutputLog::new(100));
+        let run = Arc::new(Run::new(place, stop, log, Arc::default(), Arc::default()));
+        let (release, blocked) = mpsc::channel::<()>();
+        let (back, came_back) = mpsc::channel();
+        threads.run({
+            let run = Arc::clone(&run);
+            move |_| {
+                let _ = blocked.recv();
+                back.send(run.end(Outcome::Exited(0)).0.is_some()).unwrap();
+                Left::GivenUp
+            }
+        });
+
+        let handle = RunHandle { run, threads: Arc::clone(&threads) };
+        assert_eq!(handle.finished().await.outcome, Outcome::TimedOut);
+        assert!(threads.place().await.is_ok(), "its place is free again");
+        drop(release);
+        assert!(!came_back.recv().unwrap(), "it was not the first to end the run");
+        assert_eq!(handle.finished().await.outcome, Outcome::TimedOut);
     }
 }

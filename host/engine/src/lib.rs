@@ -5,6 +5,7 @@
 //! only our own is an [`EngineError`].
 
 mod cache;
+mod compile;
 mod componentize;
 mod config;
 mod engine;

@@ -1,17 +1,21 @@
 //! Memory: what a run may hold, and what all of them may.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use wasmtime::ResourceLimiter;
 
 /// What a table costs the host, per element: a function reference with its type.
 const TABLE_ELEMENT_BYTES: u64 = 16;
 
+/// Memory that a run has for certain, in bytes: enough for a small command, so that one that began is not at
+/// once in want of what others hold.
+pub(crate) const RESERVED: u64 = 16 << 20;
+
 /// Core instances, memories and tables that one run may have; a command needs fewer than ten.
 const MAX_INSTANCES: usize = 64;
 
-/// The memory of all guests of a server.
+/// What all runs of a server may hold together, beyond what each has for certain.
 #[derive(Debug)]
 pub(crate) struct MemoryBudget {
     used: AtomicU64,
@@ -22,7 +26,16 @@ pub(crate) struct MemoryBudget {
 #[derive(Debug, Default)]
 pub(crate) struct MemoryUse {
     peak: AtomicU64,
-    refused: AtomicBool,
+    refused: OnceLock<Refused>,
+}
+
+/// Why memory was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The run has reached its own limit.
+    Limit,
+    /// The runs of the server have reached theirs.
+    Budget,
 }
 
 /// Sums what a run holds over all its memories and tables.
@@ -34,9 +47,9 @@ pub(crate) struct MemoryLimit {
 }
 
 impl MemoryBudget {
-    /// A budget of `total` bytes.
-    pub(crate) const fn new(total: u64) -> Self {
-        Self { used: AtomicU64::new(0), total }
+    /// A budget of `total` bytes for up to `runs` runs at once.
+    pub(crate) const fn new(total: u64, runs: u32) -> Self {
+        Self { used: AtomicU64::new(0), total: total.saturating_sub(runs as u64 * RESERVED) }
     }
 
     fn take(&self, bytes: u64) -> bool {
@@ -51,9 +64,9 @@ impl MemoryUse {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// Whether more was asked for than there may be.
-    pub(crate) fn was_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+    /// Whether more was asked for than there may be, and which limit was reached first.
+    pub(crate) fn refused(&self) -> Option<Refused> {
+        self.refused.get().copied()
     }
 }
 
@@ -65,29 +78,51 @@ impl MemoryLimit {
 
     fn grow(&mut self, bytes: u64) -> bool {
         let held = self.held.saturating_add(bytes);
-        if held > self.limit || !self.budget.take(bytes) {
-            self.usage.refused.store(true, Ordering::Relaxed);
-            return false;
-        }
-        self.held = held;
-        self.usage.peak.fetch_max(held, Ordering::Relaxed);
-        true
+        let refused = if held > self.limit {
+            Refused::Limit
+        } else if !self.budget.take(beyond_reserve(held) - beyond_reserve(self.held)) {
+            Refused::Budget
+        } else {
+            self.held = held;
+            self.usage.peak.fetch_max(held, Ordering::Relaxed);
+            return true;
+        };
+        self.usage.refused.get_or_init(|| refused);
+        false
     }
+}
+
+const fn beyond_reserve(held: u64) -> u64 {
+    held.saturating_sub(RESERVED)
 }
 
 impl Drop for MemoryLimit {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.held, Ordering::Relaxed);
+        self.budget.used.fetch_sub(beyond_reserve(self.held), Ordering::Relaxed);
     }
 }
 
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(bytes(desired.saturating_sub(current))))
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // What the guest's own type forbids fails anyway, and must not be counted.
+        let allowed = maximum.is_none_or(|maximum| desired <= maximum);
+        Ok(allowed && self.grow(bytes(desired.saturating_sub(current))))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(bytes(desired.saturating_sub(current)).saturating_mul(TABLE_ELEMENT_BYTES)))
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = maximum.is_none_or(|maximum| desired <= maximum);
+        let more = bytes(desired.saturating_sub(current)).saturating_mul(TABLE_ELEMENT_BYTES);
+        Ok(allowed && self.grow(more))
     }
 
     fn instances(&self) -> usize {
@@ -119,26 +154,37 @@ mod tests {
 
     #[test]
     fn memories_and_tables_of_one_run_are_summed() {
-        let budget = Arc::new(MemoryBudget::new(u64::MAX));
+        let budget = Arc::new(MemoryBudget::new(u64::MAX, 1));
         let mut run = limit(&budget, 4);
         assert!(run.memory_growing(0, 2 * PAGE, None).unwrap());
         assert!(run.memory_growing(0, PAGE, None).unwrap(), "a second memory");
-        assert!(!run.table_growing(0, PAGE, None).unwrap(), "a table of 16 pages");
         assert!(run.memory_growing(2 * PAGE, 3 * PAGE, None).unwrap());
-        assert!(!run.usage.was_refused() || run.usage.peak() == 4 * PAGE as u64);
+        assert_eq!((run.usage.peak(), run.usage.refused()), (4 * PAGE as u64, None));
+        assert!(!run.table_growing(0, 1, None).unwrap(), "a table with one element too many");
         assert!(!run.memory_growing(PAGE, 2 * PAGE, None).unwrap(), "one page too many");
-        assert!(run.usage.was_refused());
-        assert_eq!(run.usage.peak(), 4 * PAGE as u64);
+        assert_eq!((run.usage.peak(), run.usage.refused()), (4 * PAGE as u64, Some(Refused::Limit)));
+    }
+
+    #[test]
+    fn growing_beyond_a_memory_s_own_maximum_costs_nothing() {
+        let budget = Arc::new(MemoryBudget::new(u64::MAX, 1));
+        let mut run = limit(&budget, 4);
+        assert!(!run.memory_growing(0, 2 * PAGE, Some(PAGE)).unwrap());
+        assert!(!run.table_growing(0, 2, Some(1)).unwrap());
+        assert_eq!((run.usage.peak(), run.usage.refused()), (0, None));
     }
 
     #[test]
     fn all_runs_together_stay_within_the_budget_and_give_back() {
-        let budget = Arc::new(MemoryBudget::new(3 * PAGE as u64));
-        let (mut one, mut two) = (limit(&budget, 10), limit(&budget, 10));
-        assert!(one.memory_growing(0, 2 * PAGE, None).unwrap());
-        assert!(!two.memory_growing(0, 2 * PAGE, None).unwrap());
+        let reserved = usize::try_from(RESERVED).unwrap();
+        let budget = Arc::new(MemoryBudget::new(2 * RESERVED + PAGE as u64, 2));
+        let (mut one, mut two) = (limit(&budget, 1_000), limit(&budget, 1_000));
+        assert!(one.memory_growing(0, reserved + PAGE, None).unwrap());
+        assert!(two.memory_growing(0, reserved, None).unwrap(), "this much is certain");
+        assert!(!two.memory_growing(reserved, reserved + PAGE, None).unwrap());
+        assert_eq!(two.usage.refused(), Some(Refused::Budget));
         drop(one);
-        assert!(two.memory_growing(0, 2 * PAGE, None).unwrap());
+        assert!(two.memory_growing(reserved, reserved + PAGE, None).unwrap());
         drop(two);
         assert_eq!(budget.used.load(Ordering::Relaxed), 0);
     }

@@ -1,6 +1,6 @@
 //! What guests may import: these interfaces, and no other.
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::{Component, HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
@@ -9,6 +9,9 @@ use wasmtime_wasi_io::bindings::wasi::io;
 
 use crate::filesystem;
 use crate::run_state::RunState;
+
+/// What guests may import is in one of these, in a version of WASI 0.2.
+const OFFERED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
 
 struct Io;
 
@@ -41,4 +44,16 @@ pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<RunStat
     cli::terminal_stderr::add_to_linker::<RunState, WasiCli>(l, RunState::cli)?;
     filesystem::add_to_linker(l)?;
     Ok(linker)
+}
+
+/// The interfaces that a component imports and that belong to no package we offer.
+pub(crate) fn not_offered(component: &Component) -> Vec<String> {
+    let offered = |name: &str| {
+        name.split_once('@').is_some_and(|(interface, version)| {
+            version.starts_with("0.2.") && OFFERED.iter().any(|package| interface.starts_with(package))
+        })
+    };
+    let engine = component.engine();
+    let imports = component.component_type();
+    imports.imports(engine).map(|(name, _)| name.to_owned()).filter(|name| !offered(name)).collect()
 }

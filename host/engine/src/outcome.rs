@@ -4,8 +4,11 @@ use longhouse_core::Outcome;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
-use crate::limits::MemoryUse;
+use crate::limits::{MemoryUse, Refused};
 use crate::stop::Stop;
+
+/// Said when a run wanted more memory than the others had left, within its own limit.
+const BUDGET_SPENT: &str = "the server's memory for guests is in use; try again later";
 
 /// What the guest's `run` came to.
 pub(crate) type Ended = wasmtime::Result<Result<(), ()>>;
@@ -24,11 +27,14 @@ pub(crate) fn outcome(ended: Ended, stop: &Stop, memory: &MemoryUse) -> Outcome 
     if let Some(why) = stop.why() {
         return why.outcome();
     }
-    if memory.was_refused() {
-        return Outcome::OutOfMemory;
+    match memory.refused() {
+        Some(Refused::Limit) => return Outcome::OutOfMemory,
+        Some(Refused::Budget) => return Outcome::Killed(BUDGET_SPENT.to_owned()),
+        None => {}
     }
-    match error.downcast_ref::<Trap>() {
-        Some(trap) => Outcome::Trapped(trap.to_string()),
-        None => Outcome::Trapped(error.root_cause().to_string()),
-    }
+    let reason = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    Outcome::Trapped(reason.lines().next().unwrap_or_default().to_owned())
 }

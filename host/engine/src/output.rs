@@ -15,11 +15,15 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// Writes to one stream are joined into chunks of up to this many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// Chunks in one log: what alternates between the streams with every byte costs the host far more than its
+/// length, some 5 MB at this many.
+const MAX_CHUNKS: usize = 65_536;
+
 /// What a guest is told it may write at once.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// The output of a run, in the order it was written. What is beyond the limit is discarded, and that is
-/// noted: a guest that writes too much is not stopped for it.
+/// The output of a run, in the order it was written. From where it reaches a limit it is discarded, and that
+/// is noted: a guest that writes too much is not stopped for it.
 #[derive(Debug)]
 pub struct OutputLog {
     limit: u64,
@@ -70,30 +74,39 @@ impl OutputLog {
         self.grown.notify_waiters();
     }
 
-    fn append(&self, stream: Stream, mut bytes: &[u8]) {
-        let mut written = self.lock();
-        let room = self.limit.saturating_sub(written.bytes).try_into().unwrap_or(usize::MAX);
-        if let Some((kept, _)) = bytes.split_at_checked(room).filter(|(_, discarded)| !discarded.is_empty()) {
-            written.output.truncated = true;
-            bytes = kept;
-        }
-        if bytes.is_empty() || written.closed {
-            return;
-        }
-        let offset = written.bytes;
-        written.bytes += bytes.len() as u64;
-        match written.output.chunks.last_mut() {
-            Some(last) if last.stream == stream && last.bytes.len() + bytes.len() <= CHUNK_BYTES => {
-                last.bytes.extend_from_slice(bytes);
+    fn append(&self, stream: Stream, bytes: &[u8]) {
+        {
+            let mut written = self.lock();
+            if written.closed || written.output.truncated {
+                return;
             }
-            _ => written.output.chunks.push(Chunk { offset, stream, bytes: bytes.to_vec() }),
+            let room = usize::try_from(self.limit - written.bytes).unwrap_or(usize::MAX);
+            let kept = bytes.get(..room).unwrap_or(bytes);
+            let fits = kept.is_empty() || written.push(stream, kept);
+            written.output.truncated = kept.len() < bytes.len() || !fits;
         }
-        drop(written);
         self.grown.notify_waiters();
     }
 
     fn lock(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Written {
+    /// Adds to the last chunk if that is possible, else as one of its own. `false` if there are too many.
+    fn push(&mut self, stream: Stream, bytes: &[u8]) -> bool {
+        let chunks = &mut self.output.chunks;
+        let full = chunks.len() == MAX_CHUNKS;
+        match chunks.last_mut() {
+            Some(last) if last.stream == stream && last.bytes.len() + bytes.len() <= CHUNK_BYTES => {
+                last.bytes.extend_from_slice(bytes);
+            }
+            _ if full => return false,
+            _ => chunks.push(Chunk { offset: self.bytes, stream, bytes: bytes.to_vec() }),
+        }
+        self.bytes += bytes.len() as u64;
+        true
     }
 }
 
@@ -193,6 +206,19 @@ mod tests {
         log.append(Stream::Stdout, b"d");
         let expected = vec![chunk(0, Stream::Stdout, "ab"), chunk(2, Stream::Stderr, "c")];
         assert_eq!(log.output(), Output { chunks: expected, truncated: true });
+    }
+
+    #[test]
+    fn alternating_between_the_streams_does_not_cost_more_than_it_may() {
+        let log = OutputLog::new(1 << 20);
+        for _ in 0..MAX_CHUNKS {
+            log.append(Stream::Stdout, b"o");
+            log.append(Stream::Stderr, b"e");
+        }
+        let output = log.output();
+        assert_eq!((output.chunks.len(), output.truncated), (MAX_CHUNKS, true));
+        log.append(output.chunks.last().unwrap().stream, b"x");
+        assert_eq!(log.output(), output, "there is no gap in what is kept");
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! One run, on a guest's thread.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use longhouse_core::Outcome;
 use tokio::runtime::Runtime;
 use wasmtime::Store;
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -11,6 +12,7 @@ use crate::handle::Run;
 use crate::outcome::{Ended, outcome};
 use crate::run_state::RunState;
 use crate::stop::{CpuClock, Interrupted};
+use crate::threads::Left;
 
 /// Memory that the host may allocate for a guest in one call, in bytes: what a guest passes to be written, or
 /// asks to be given.
@@ -24,7 +26,7 @@ pub(crate) fn run_guest(
     pre: &CommandPre<RunState>,
     state: RunState,
     run: &Arc<Run>,
-) {
+) -> Left {
     let cpu = CpuClock::start();
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.memory);
@@ -32,32 +34,33 @@ pub(crate) fn run_guest(
     store.set_epoch_deadline(1);
     let watched = Arc::clone(run);
     store.epoch_deadline_callback(move |_| {
-        watched.record_cpu(&cpu);
-        watched.stop.check(&cpu)
+        let spent = cpu.spent();
+        watched.record_cpu(spent);
+        watched.stop.check(spent)
     });
 
-    let ended = runtime.block_on(async {
+    let call = async {
         tokio::select! {
             biased;
             ended = call(pre, &mut store) => ended,
             // Reached only while the guest waits in a host call; a computing one is asked at every tick.
             () = run.stop.requested() => Err(Interrupted.into()),
         }
-    });
-    run.record_cpu(&cpu);
-    run.end(outcome(ended, &run.stop, &run.memory));
+    };
+    // A panic in a host call is ours, but it is this run alone that has to end for it.
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(call)));
+    run.record_cpu(cpu.spent());
+    let outcome = match ended {
+        Ok(ended) => outcome(ended, &run.stop, &run.memory),
+        Err(_) => Outcome::Killed("the server failed in a call of this run".to_owned()),
+    };
+    let (place, _) = run.end(outcome);
     // Only now, when nobody waits for it any more.
     drop(store);
+    if place.is_some() { Left::Place } else { Left::GivenUp }
 }
 
 async fn call(pre: &CommandPre<RunState>, store: &mut Store<RunState>) -> Ended {
     let command = pre.instantiate_async(&mut *store).await?;
     command.wasi_cli_run().call_run(store).await
-}
-
-impl Run {
-    fn record_cpu(&self, cpu: &CpuClock) {
-        let spent = u64::try_from(cpu.spent().as_micros()).unwrap_or(u64::MAX);
-        self.cpu_us.store(spent, Ordering::Relaxed);
-    }
 }

@@ -29,7 +29,7 @@ pub(crate) struct RunState {
 impl RunState {
     /// The state of a run that has been admitted. What the guest sees besides the project:
     ///
-    /// - its arguments, and the environment of the request, with `PWD` and `HOME`; nothing of the server's
+    /// - its arguments, and the environment of the request, but for `PWD` and `HOME`; nothing of the server's
     /// - the given bytes as standard input, and the log as standard output and error
     /// - the machine's clocks and randomness
     /// - no network
@@ -40,9 +40,13 @@ impl RunState {
         memory: MemoryLimit,
     ) -> Self {
         let mut builder = WasiCtx::builder();
+        for (name, value) in &spec.env {
+            if !matches!(name.as_str(), "HOME" | "PWD") {
+                builder.env(name, value);
+            }
+        }
         builder
             .args(&spec.argv)
-            .envs(&spec.env)
             .env("HOME", "/")
             .env("PWD", format!("/{}", spec.cwd.as_str()))
             .stdin(MemoryInputPipe::new(spec.stdin.clone()))

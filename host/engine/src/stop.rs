@@ -1,12 +1,14 @@
 //! Asking a run to stop, and knowing when it must.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use longhouse_core::{Limits, Outcome};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use wasmtime::UpdateDeadline;
+
+/// The longest that a run can be given, because the clock cannot count for ever.
+const MAX_WALL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Why a run was stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl Why {
 /// A run's deadline, and the wish that it stop earlier. The first reason given is the one that counts.
 #[derive(Debug)]
 pub(crate) struct Stop {
-    pub(crate) deadline: Instant,
+    deadline: Instant,
     cpu_limit: Duration,
     why: watch::Sender<Option<Why>>,
 }
@@ -42,7 +44,8 @@ pub(crate) struct Interrupted;
 impl Stop {
     /// For a run that begins now.
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { deadline: Instant::now() + limits.wall, cpu_limit: limits.cpu, why: watch::Sender::new(None) }
+        let deadline = Instant::now() + limits.wall.min(MAX_WALL);
+        Self { deadline, cpu_limit: limits.cpu, why: watch::Sender::new(None) }
     }
 
     /// Asks the run to stop.
@@ -68,9 +71,9 @@ impl Stop {
         }
     }
 
-    /// Called from a computing guest at every tick: whether it goes on.
-    pub(crate) fn check(self: &Arc<Self>, cpu: &CpuClock) -> wasmtime::Result<UpdateDeadline> {
-        if Instant::now() >= self.deadline || cpu.spent() >= self.cpu_limit {
+    /// Called from a computing guest at every tick, with the CPU time it spent: whether it goes on.
+    pub(crate) fn check(&self, cpu: Duration) -> wasmtime::Result<UpdateDeadline> {
+        if Instant::now() >= self.deadline || cpu >= self.cpu_limit {
             self.request(Why::Limit);
         }
         if self.why.borrow().is_some() { Err(Interrupted.into()) } else { Ok(UpdateDeadline::Continue(1)) }

@@ -103,6 +103,13 @@ impl Registry {
         Ok(())
     }
 
+    /// How far compiling has come.
+    pub(crate) fn ready(&self) -> Readiness {
+        let settled = |ToolRef(tool): &&ToolRef| !matches!(*tool.code.borrow(), Code::Compiling);
+        Readiness { settled: self.tools.iter().filter(settled).count(), total: self.tools.len() }
+    }
+
+    /// The tool that provides `command`.
     pub(crate) fn find(&self, command: &str) -> Option<ToolRef> {
         self.commands.get(command).cloned()
     }

@@ -145,6 +145,7 @@ proptest! {
                 Caller::Operator | Caller::Server => true,
                 Caller::Agent(name) => before.agents.get(name).is_some_and(|agent| agent.role == Role::Admin),
             };
+            let by_agent = matches!(caller, Caller::Agent(_));
             let step = take(&mut state, caller, now, command);
 
             match reply(&step) {
@@ -159,6 +160,10 @@ proptest! {
                     prop_assert!(run.limits.wall <= Duration::from_secs(1));
                 }
                 Reply::Done | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) => {}
+            }
+            if by_agent {
+                let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));
+                prop_assert!(!records, "an agent wrote the record of a run");
             }
             if state.agents != before.agents || state.tokens != before.tokens {
                 prop_assert!(may_change_agents, "somebody without authority changed who is who");

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Agent, Caller, Chunk, Command, Consumption, LimitsRequest, Outcome, Output, ProjectPath, Reply, RunId,
-    RunRecord, RunRequest, RunStatus, StartedRun,
+    Agent, AgentName, Caller, Chunk, Command, Consumption, LimitsRequest, Outcome, Output, ProjectPath,
+    Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
 };
 use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
 use longhouse_store::{Clock, RunFilter};
 use longhouse_workspace::Follow;
+use tokio::sync::oneshot;
 
 use super::live::LiveRun;
 use super::{App, AppError, Phase, Project};
@@ -49,23 +50,18 @@ pub async fn start(
     let command = new.argv.first().map(String::as_str).unwrap_or_default();
     let tool = app.engine.find(command).ok_or_else(|| AppError::UnknownCommand(command.to_owned()))?;
     check_directory(project, &new.cwd)?;
-    let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
-    let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits };
-    let asked = project.ask(Caller::Agent(agent.name.clone()), Command::StartRun(request)).await?;
-    let Reply::RunStarted(started) = asked else { return Err(AppError::Confused) };
-
-    let live = project.live.add(started.id, started.agent.clone());
-    let wait = new.wait;
-    let job = Execution {
+    let execution = Execution {
         engine: app.engine.clone(),
         clock: Arc::clone(&app.clock),
         project: Arc::clone(project),
-        live: Arc::clone(&live),
-        record: Arc::new(begun(&started, &new)),
+        agent: agent.name.clone(),
     };
-    let record = Arc::clone(&job.record);
-    // A task of its own: whoever asked may go away, the run goes on.
-    tokio::spawn(job.run(spec(project, tool, *started, new)));
+    let wait = new.wait;
+    let (admitted, admission) = oneshot::channel();
+    // A task of its own from the first question on: whoever asked may go away at any moment, and what was
+    // admitted must run and end.
+    tokio::spawn(execution.carry_out(tool, new, admitted));
+    let Admitted { live, record } = admission.await.map_err(|_| AppError::CutOff)??;
     match wait_for(&live, wait).await? {
         Some(ended) => Ok(RunView(ended)),
         None => {
@@ -173,44 +169,79 @@ pub async fn list(
     Ok(runs)
 }
 
-/// A run on its way, with everything that its end needs.
+/// What it takes to run something, whoever waits for it.
 struct Execution {
     engine: Engine,
     clock: Arc<dyn Clock>,
     project: Arc<Project>,
+    agent: AgentName,
+}
+
+/// A run that may begin.
+struct Admitted {
     live: Arc<LiveRun>,
+    /// Its record, as of now.
     record: Arc<RunRecord>,
 }
 
 impl Execution {
-    async fn run(self, spec: RunSpec) {
-        let phase = match self.engine.start(spec).await {
-            Ok(handle) => Phase::Ended(self.follow(&handle).await),
-            Err(error) => self.fail(error),
+    /// Asks for admission, tells whether it was given, and if so runs to the end.
+    async fn carry_out(self, tool: ToolRef, new: NewRun, told: oneshot::Sender<Result<Admitted, AppError>>) {
+        let started = match self.ask(&new).await {
+            Ok(started) => started,
+            Err(error) => {
+                // Nobody may be there any more to hear it.
+                let _ = told.send(Err(error));
+                return;
+            }
         };
-        let id = self.record.id;
+        let live = self.project.live.add(started.id, started.agent.clone());
+        let record = Arc::new(begun(&started, &new));
+        let _ = told.send(Ok(Admitted { live: Arc::clone(&live), record: Arc::clone(&record) }));
+        let phase = match self.engine.start(spec(&self.project, tool, started, new)).await {
+            Ok(handle) => self.follow(&live, &record, &handle).await,
+            Err(error) => self.fail(&record, error),
+        };
         // Its row is on its way: whoever finds it no longer live asks the coordinator, and is answered after it.
-        self.live.end(phase);
-        self.project.live.remove(id);
+        live.end(phase);
+        self.project.live.remove(record.id);
     }
 
-    async fn follow(&self, handle: &RunHandle) -> Arc<RunRecord> {
-        self.live.began(handle);
+    async fn ask(&self, new: &NewRun) -> Result<StartedRun, AppError> {
+        let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
+        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits };
+        match self.project.ask(Caller::Agent(self.agent.clone()), Command::StartRun(request)).await? {
+            Reply::RunStarted(started) => Ok(*started),
+            Reply::Done | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) | Reply::Refused(_) => {
+                Err(AppError::Confused)
+            }
+        }
+    }
+
+    async fn follow(&self, live: &LiveRun, record: &RunRecord, handle: &RunHandle) -> Phase {
+        live.began(handle);
         let finished = handle.finished().await;
-        self.end(finished.outcome.clone(), finished.consumption, finished.output.clone())
+        let (outcome, output) = (finished.outcome.clone(), finished.output.clone());
+        Phase::Ended(self.end(record, outcome, finished.consumption, output))
     }
 
-    fn fail(&self, error: EngineError) -> Phase {
+    fn fail(&self, record: &RunRecord, error: EngineError) -> Phase {
         let outcome = Outcome::Killed(format!("it could not be started: {error}"));
-        self.end(outcome, Consumption::default(), Output::default());
+        self.end(record, outcome, Consumption::default(), Output::default());
         Phase::Failed(Arc::new(error))
     }
 
-    fn end(&self, outcome: Outcome, consumption: Consumption, output: Output) -> Arc<RunRecord> {
+    /// Completes the record and tells the coordinator.
+    fn end(
+        &self,
+        record: &RunRecord,
+        outcome: Outcome,
+        consumption: Consumption,
+        output: Output,
+    ) -> Arc<RunRecord> {
         let status = RunStatus::Ended { outcome, consumption, at: self.clock.now() };
-        let record = RunRecord { status, output, ..(*self.record).clone() };
-        let told = Command::EndRun(Box::new(record.clone()));
-        self.project.coordinator.tell(Caller::Server, told);
+        let record = RunRecord { status, output, ..record.clone() };
+        self.project.coordinator.tell(Caller::Server, Command::EndRun(Box::new(record.clone())));
         Arc::new(record)
     }
 }

@@ -24,8 +24,11 @@ pub(super) struct Serve {
     /// Where to listen. Port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:7420")]
     listen: SocketAddr,
-    /// A directory of tools; may be given several times.
-    #[arg(long = "plugins", env = "LONGHOUSE_TOOLS_DIR")]
+    /// The directory of built guests; its `tools` are what agents run.
+    #[arg(long, value_name = "DIR", env = "LONGHOUSE_PLUGINS_DIR")]
+    plugins: Option<PathBuf>,
+    /// One more directory of tools; may be given several times.
+    #[arg(long, value_name = "DIR")]
     tools: Vec<PathBuf>,
     /// Where compiled tools are kept: a directory of this user's alone.
     #[arg(long, env = "LONGHOUSE_CACHE_DIR")]
@@ -44,7 +47,8 @@ impl Serve {
             hand_over(&home, &token)?;
         }
         let cache_dir = Some(self.cache_dir.unwrap_or_else(|| home.dir().join("compiled")));
-        let server = Server::open(ServeConfig { home, tools: self.tools, cache_dir })?;
+        let tools = tool_directories(self.plugins, self.tools)?;
+        let server = Server::open(ServeConfig { home, tools, cache_dir })?;
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}", self.listen))?;
@@ -67,6 +71,26 @@ impl Serve {
     }
 }
 
+/// Where to look for tools. Without any, the server can be looked at, but runs nothing.
+fn tool_directories(plugins: Option<PathBuf>, mut tools: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+    match plugins {
+        Some(plugins) => {
+            let dir = plugins.join("tools");
+            anyhow::ensure!(
+                dir.is_dir(),
+                "there are no tools in {}; `make guests` builds them",
+                plugins.display()
+            );
+            tools.insert(0, dir);
+        }
+        None if tools.is_empty() => {
+            tracing::warn!("no tools: build them with `make guests`, then say --plugins target/guests");
+        }
+        None => {}
+    }
+    Ok(tools)
+}
+
 /// Gives the admin's token to whoever started the server: on the terminal, or in a file only they can read.
 fn hand_over(home: &Home, token: &str) -> anyhow::Result<()> {
     if std::io::stderr().is_terminal() {
@@ -86,7 +110,7 @@ async fn print_first_call(server: &Server, address: SocketAddr, lifetime: Durati
          export LONGHOUSE_URL=http://{address}/v1/projects/{}\n\
          export LONGHOUSE_TOKEN={}\n\n\
          curl -sS \"$LONGHOUSE_URL/runs\" -H \"Authorization: Bearer $LONGHOUSE_TOKEN\" \\\n  \
-         --json '{{\"argv\": [\"ls\", \"-l\"]}}'\n",
+         -d '{{\"argv\": [\"ls\", \"-l\"]}}'\n",
         humantime::format_duration(lifetime),
         project.name,
         token.as_str(),

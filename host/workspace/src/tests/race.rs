@@ -18,11 +18,20 @@ fn race(project: &Project, target: &str, attempt: impl Fn(&Root)) {
                 renameat_with(&dir, "real", &dir, "evil", RenameFlags::EXCHANGE).unwrap();
             }
         });
+        let _stop = StopOnDrop(&done);
         for _ in 0..500 {
             attempt(&project.root);
         }
-        done.store(true, Ordering::Relaxed);
     });
+}
+
+/// Ends the other thread when an attempt fails, too.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]

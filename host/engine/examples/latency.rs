@@ -1,0 +1,47 @@
+//! What one run costs inside the process: `latency TOOLS_DIR ROUNDS COMMAND [ARGUMENT…]`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use longhouse_core::{Access, Limits, ProjectPath};
+use longhouse_engine::{Engine, EngineConfig, RunSpec};
+use longhouse_workspace::Root;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let tools = arguments.next().ok_or("no directory of tools")?;
+    let rounds: usize = arguments.next().ok_or("no number of rounds")?.parse()?;
+    let argv: Vec<String> = arguments.collect();
+    let command = argv.first().ok_or("no command")?;
+
+    let cache_dir = Some(std::env::temp_dir().join("longhouse-latency"));
+    let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() })?;
+    engine.load_tools(&[tools.into()])?;
+    let spec = RunSpec {
+        tool: engine.find(command).ok_or("no tool provides the command")?,
+        argv,
+        env: Vec::new(),
+        cwd: ProjectPath::root(),
+        stdin: Bytes::new(),
+        limits: Limits::default(),
+        root: Arc::new(Root::open(Path::new("."))?),
+        access: Access::ReadOnly,
+    };
+
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let started = Instant::now();
+        let finished = engine.start(spec.clone()).await?.finished().await;
+        times.push(started.elapsed());
+        if times.len() == 1 {
+            println!("{finished:?}");
+        }
+    }
+    times.sort_unstable();
+    let at = |percent: usize| times.get(times.len() * percent / 100).copied().unwrap_or(Duration::MAX);
+    println!("median {:?}, p99 {:?}, best {:?}", at(50), at(99), at(0));
+    Ok(())
+}
