@@ -65,23 +65,27 @@ pub(crate) fn tool_engine(config: &EngineConfig) -> wasmtime::Result<wasmtime::E
     })
 }
 
-/// A pool with room for this many runs, and for those that are stuck. A component made from a command has one
-/// memory, and a few small core instances and tables that glue the adapter to it.
+/// A pool in which whatever is begun finds room: for this many runs, and for those that are stuck, as much as
+/// one may have. A component made from a command has one memory, and a few small core instances and tables that
+/// glue the adapter to it.
 ///
 /// `pagemap_scan` would save a quarter of a short run and stays off: pages that are swapped out, or being moved
 /// by the kernel at that moment, are not cleared, so that the next guest could read what the last one wrote
 /// (bytecodealliance/wasmtime#14357).
 fn pool(runs: u32) -> PoolingAllocationConfig {
+    const MEMORIES: u32 = 2;
+    const CORE_INSTANCES: u32 = 16;
+    const TABLES: u32 = 16;
     let runs = runs.saturating_add(MAX_STUCK);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(runs)
-        .total_core_instances(runs.saturating_mul(8))
-        .total_memories(runs.saturating_mul(2))
-        .total_tables(runs.saturating_mul(8))
+        .total_core_instances(runs.saturating_mul(CORE_INSTANCES))
+        .total_memories(runs.saturating_mul(MEMORIES))
+        .total_tables(runs.saturating_mul(TABLES))
         .total_stacks(runs)
-        .max_memories_per_component(2)
-        .max_core_instances_per_component(16)
-        .max_tables_per_component(16)
+        .max_memories_per_component(MEMORIES)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .max_tables_per_component(TABLES)
         .max_core_instance_size(4 << 20)
         .table_elements(100_000)
         .max_memory_size(4 << 30)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use longhouse_core::Stream;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -10,7 +11,6 @@ use crate::RunSpec;
 use crate::filesystem::{Counters, FsState, FsView, HasFs};
 use crate::limits::MemoryLimit;
 use crate::output::{OutputLog, Sink};
-use longhouse_core::Stream;
 
 /// Descriptors, streams and pollables beyond files that a run may have at once.
 const MAX_OTHER_RESOURCES: usize = 4_096;

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use cap_std::fs::Dir;
 use longhouse_core::ProjectPath;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2, statat};
 use rustix::io::Errno;
 
 use crate::stat::Identity;
@@ -35,8 +35,8 @@ impl Beneath {
         Self { one_call: false, ..self }
     }
 
-    /// Opens `path`. A symbolic link anywhere in it is `LOOP`; only as its last component, with
-    /// `O_PATH | O_NOFOLLOW`, it is itself what is opened.
+    /// Opens `path`. A symbolic link on the way is `LOOP`. One as the last component is itself what is opened,
+    /// with `O_PATH | O_NOFOLLOW`, or an error.
     pub(crate) fn open(&self, path: &ProjectPath, flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
         if !self.one_call {
@@ -69,16 +69,14 @@ impl Beneath {
         let mut at: Option<OwnedFd> = None;
         for component in parent.components() {
             let dir = at.as_ref().map_or(self.dir.as_fd(), AsFd::as_fd);
-            at = Some(step(dir, component, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC)?);
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let next = openat(dir, component, flags, Mode::empty())?;
+            if FileType::from_raw_mode(fstat(&next)?.st_mode) == FileType::Symlink {
+                return Err(Errno::LOOP);
+            }
+            at = Some(next);
         }
-        step(at.as_ref().map_or(self.dir.as_fd(), AsFd::as_fd), name, flags)
+        let dir = at.as_ref().map_or(self.dir.as_fd(), AsFd::as_fd);
+        openat(dir, name, flags | OFlags::NOFOLLOW, Mode::empty())
     }
-}
-
-fn step(dir: impl AsFd, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-    openat(&dir, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(|errno| match errno {
-        // With O_DIRECTORY, this is also what a link answers.
-        Errno::NOTDIR if readlinkat(&dir, name, Vec::new()).is_ok() => Errno::LOOP,
-        other => other,
-    })
 }

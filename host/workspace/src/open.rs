@@ -86,7 +86,8 @@ impl Root {
         }
     }
 
-    fn open_found(&self, found: Found, options: OpenOptions) -> Result<Opened, WorkspaceError> {
+    /// Opens what was found, unless something else is there by now.
+    pub(crate) fn open_found(&self, found: Found, options: OpenOptions) -> Result<Opened, WorkspaceError> {
         let flags = match found.stat.kind {
             // What `open` with O_NOFOLLOW says.
             Kind::Link => return Err(WorkspaceError::TooManyLinks),
@@ -123,10 +124,13 @@ impl Root {
     }
 }
 
-/// What it means that something which was there a moment ago cannot be opened.
+/// What it means when something cannot be opened as what it was found to be.
 fn changed(errno: rustix::io::Errno) -> WorkspaceError {
     match WorkspaceError::from(errno) {
-        WorkspaceError::TooManyLinks | WorkspaceError::NotFound => WorkspaceError::Unstable,
+        WorkspaceError::NotFound
+        | WorkspaceError::NotADirectory
+        | WorkspaceError::IsADirectory
+        | WorkspaceError::TooManyLinks => WorkspaceError::Unstable,
         other => other,
     }
 }

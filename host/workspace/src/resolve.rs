@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use longhouse_core::ProjectPath;
+use longhouse_core::{InvalidPath, ProjectPath};
 use rustix::fs::{OFlags, fstat, readlinkat};
 use rustix::io::Errno;
 
@@ -10,6 +10,9 @@ use crate::{Kind, Root, Stat, WorkspaceError};
 
 /// The most links in one path: what Linux itself allows.
 const MAX_LINKS: usize = 40;
+
+/// The bytes of a path as a program writes it, with its terminator: what Linux itself allows.
+const PATH_MAX: usize = 4096;
 
 /// How often a path that changes under us is tried.
 const TRIES: usize = 8;
@@ -49,16 +52,18 @@ impl Root {
     /// # Errors
     /// When a directory on the way does not exist or is none, or `text` is empty or leads outside.
     pub fn locate(&self, base: &ProjectPath, text: &str) -> Result<ProjectPath, WorkspaceError> {
-        if text.is_empty() {
-            return Err(WorkspaceError::NotFound);
+        match text.len() {
+            0 => return Err(WorkspaceError::NotFound),
+            1..PATH_MAX => {}
+            _ => return Err(WorkspaceError::Invalid(InvalidPath::TooLong)),
         }
         let mut names = text.split('/');
         if names.clone().all(|name| name != "..") && !matches!(names.next_back(), Some("" | ".")) {
             return Ok(base.join(text)?);
         }
         let base = if text.starts_with('/') { &ProjectPath::root() } else { base };
-        let names = || base.components().chain(text.split('/')).rev().map(str::to_owned).collect();
-        settle(|| self.walk(names(), Follow::No))
+        let rest = || base.components().chain(text.split('/')).rev().map(str::to_owned).collect();
+        settle(|| self.walk(rest(), Follow::No))
     }
 
     /// What `path` leads to.

@@ -133,7 +133,8 @@ impl<'a> OutcomeBody<'a> {
 
 impl ConsumptionBody {
     fn of(consumption: &Consumption) -> Self {
-        let ms = |duration: Duration| duration.as_secs_f64() * 1_000.0;
+        // To the microsecond, which is what is stored.
+        let ms = |duration: Duration| duration.as_micros() as f64 / 1_000.0;
         Self {
             wall_ms: ms(consumption.wall),
             cpu_ms: ms(consumption.cpu),

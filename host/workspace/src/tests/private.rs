@@ -52,6 +52,8 @@ fn a_directory_of_that_name_is_hidden_wherever_it_is() {
     for project in projects() {
         fs::create_dir(project.at("d/.longhouse")).unwrap();
         assert_eq!(project.names("d"), ["d/e", "d/f.txt"]);
+        let children: Vec<_> = project.root.read_dir(&path("d")).unwrap().map(Result::unwrap).collect();
+        assert!(children.iter().all(|child| child.name != ".longhouse"), "{children:?}");
         let removed = project.root.remove_dir(&path("d"));
         assert!(matches!(removed, Err(WorkspaceError::NotEmpty)), "{removed:?}");
     }

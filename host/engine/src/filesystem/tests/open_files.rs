@@ -42,17 +42,22 @@ async fn a_directory_that_is_being_read_is_open() {
 
 #[tokio::test]
 async fn a_stream_keeps_its_file_open_after_the_descriptor() {
-    let mut guest = Guest::with_max_open(Access::ReadWrite, 2);
-    let none = OpenFlags::empty();
-    let fd = guest.open("top.txt", none, READ | WRITE).await.unwrap();
-    let input = guest.fs().read_via_stream(Fd::new_borrow(fd.rep()), 0).unwrap();
-    let output = guest.fs().append_via_stream(Fd::new_borrow(fd.rep())).unwrap();
-    guest.fs().close(fd).unwrap();
-    let refused = guest.open("top.txt", none, READ).await;
-    assert_eq!(refusal(refused), ErrorCode::InsufficientMemory);
-    guest.table.delete::<DynInputStream>(input).unwrap();
-    let refused = guest.open("top.txt", none, READ).await;
-    assert_eq!(refusal(refused), ErrorCode::InsufficientMemory);
-    guest.table.delete::<DynOutputStream>(output).unwrap();
-    guest.open("top.txt", none, READ).await.unwrap();
+    let streams: [fn(&mut FsView<'_>, Fd) -> u32; 3] = [
+        |fs, fd| fs.read_via_stream(fd, 0).unwrap().rep(),
+        |fs, fd| fs.write_via_stream(fd, 0).unwrap().rep(),
+        |fs, fd| fs.append_via_stream(fd).unwrap().rep(),
+    ];
+    for (n, make) in streams.into_iter().enumerate() {
+        let mut guest = Guest::with_max_open(Access::ReadWrite, 2);
+        let fd = guest.open("top.txt", OpenFlags::empty(), READ | WRITE).await.unwrap();
+        let stream = make(&mut guest.fs(), Fd::new_borrow(fd.rep()));
+        guest.fs().close(fd).unwrap();
+        let refused = guest.open("top.txt", OpenFlags::empty(), READ).await;
+        assert_eq!(refusal(refused), ErrorCode::InsufficientMemory);
+        match n {
+            0 => drop(guest.table.delete::<DynInputStream>(Resource::new_own(stream)).unwrap()),
+            _ => drop(guest.table.delete::<DynOutputStream>(Resource::new_own(stream)).unwrap()),
+        }
+        guest.open("top.txt", OpenFlags::empty(), READ).await.unwrap();
+    }
 }
