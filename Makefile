@@ -46,9 +46,10 @@ native-echo:
 	rustc --edition 2024 -C opt-level=2 -C panic=abort -C strip=symbols plugins/fixtures/echo/src/main.rs \
 		-o $(CARGO_TARGET_DIR)/native/bin/fixture-echo --crate-name fixture_echo
 
-# The native side of what `make guests-complete` builds; takes some minutes.
+# The native side of what `make guests-complete` builds, with the same settings; takes some minutes.
 native-coreutils:
-	cargo install --quiet --locked coreutils --version 0.12.0 --no-default-features --features feat_wasm \
+	CARGO_PROFILE_RELEASE_OPT_LEVEL=2 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	CARGO_PROFILE_RELEASE_PANIC=abort cargo install --quiet --locked coreutils --version 0.12.0 --no-default-features --features feat_wasm \
 		--root $(CARGO_TARGET_DIR)/native
 
 # All at once, tests included: building part of the workspace selects other features of shared crates, and
