@@ -166,14 +166,6 @@ impl TestServer {
         std::fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// The most memory the process ever had resident, and what it has now, in bytes.
-    pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("/proc");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        kib * 1024
-    }
-
     /// An agent that may do everything the server's tests need: a worker with the profile `full`.
     pub fn worker(&self) -> Agent {
         self.agent("worker", "worker", "full")
