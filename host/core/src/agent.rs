@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{AgentName, InvalidId, ProfileName};
+use crate::{AgentName, Capability, InvalidId, ProfileName};
 
 /// What an agent may do, from least to most; each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +63,7 @@ pub struct Agent {
     /// What it may touch and spend.
     pub profile: ProfileName,
     /// Skills it advertises, used to match tasks; sorted, without repeats.
-    pub capabilities: Vec<String>,
+    pub capabilities: Vec<Capability>,
 }
 
 /// What a policy is told about an agent.

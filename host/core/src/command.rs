@@ -1,9 +1,12 @@
 //! What can be asked of a project's coordinator.
 
-use crate::{AgentName, Profiles, Role, RunId, RunRecord, RunRequest, Timestamp, TokenHash};
+use crate::{
+    AgentName, Capability, Keyed, Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest, Session,
+    TaskCommand, Timestamp, TokenHash,
+};
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Waiter(pub u64);
 
 /// Who asks. Roles and profiles are looked up in the state, so that a command that waited in the mailbox is
@@ -31,6 +34,8 @@ pub struct Envelope {
     pub seed: u64,
     /// What is asked.
     pub command: Command,
+    /// Under which key, if it is to have its effect once. Only agents have keys.
+    pub keyed: Option<Keyed>,
 }
 
 /// An agent to be added, with its first token.
@@ -43,7 +48,7 @@ pub struct NewAgent {
     /// Must be defined.
     pub profile: crate::ProfileName,
     /// Skills it advertises.
-    pub capabilities: Vec<String>,
+    pub capabilities: Vec<Capability>,
     /// The hash of its first token, which lasts until revoked.
     pub token: TokenHash,
 }
@@ -76,4 +81,16 @@ pub enum Command {
     KillRun(RunId),
     /// Tell about a live run. Its agent, or coordinators and up.
     FindRun(RunId),
+    /// About tasks.
+    Task(TaskCommand),
+    /// About the queue as a whole.
+    Queue(QueueCommand),
+    /// An agent showed that it is alive: its leases go on. The server.
+    Touch(AgentName, Option<Session>),
+    /// Whoever waits for this reply went away. The server.
+    Leave(Waiter),
+    /// Time passed: decide what is due. The server.
+    Tick,
+    /// The clock jumped ahead, or the machine slept: nobody could renew, so every lease begins anew. The server.
+    Forgive,
 }

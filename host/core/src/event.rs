@@ -1,6 +1,8 @@
 //! What happened, in order, for whoever watches.
 
-use crate::{AgentName, EventSeq, Outcome, ProfileName, Role, RunId, Timestamp};
+use crate::{
+    AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId, TaskId, Timestamp,
+};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,10 @@ pub enum EventKind {
         /// How.
         outcome: Outcome,
     },
+    /// About a task.
+    Task(AboutTask),
+    /// About the queue as a whole.
+    Queue(QueueEvent),
 }
 
 impl EventKind {
@@ -62,6 +68,8 @@ impl EventKind {
             Self::TokenMinted { .. } => "token.minted",
             Self::RunBecameJob { .. } => "run.became_job",
             Self::RunEnded { .. } => "run.ended",
+            Self::Task(about) => about.event.type_name(),
+            Self::Queue(event) => event.type_name(),
         }
     }
 
@@ -69,7 +77,24 @@ impl EventKind {
     pub const fn run(&self) -> Option<RunId> {
         match self {
             Self::RunBecameJob { run } | Self::RunEnded { run, .. } => Some(*run),
-            Self::AgentAdded { .. } | Self::AgentRemoved { .. } | Self::TokenMinted { .. } => None,
+            Self::AgentAdded { .. }
+            | Self::AgentRemoved { .. }
+            | Self::TokenMinted { .. }
+            | Self::Task(_)
+            | Self::Queue(_) => None,
+        }
+    }
+
+    /// The task it is about, if any.
+    pub const fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::Task(about) => Some(about.task),
+            Self::AgentAdded { .. }
+            | Self::AgentRemoved { .. }
+            | Self::TokenMinted { .. }
+            | Self::RunBecameJob { .. }
+            | Self::RunEnded { .. }
+            | Self::Queue(_) => None,
         }
     }
 }

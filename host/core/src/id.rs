@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 /// Text that is not an id of the kind it was parsed as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +22,13 @@ impl InvalidId {
     }
 }
 
-/// Declares a name: 1 to 64 characters of `a-z`, `0-9`, `.`, `_` and `-`, beginning with a letter or digit.
+/// Declares a text of its own type: what `$is` accepts.
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $expected:literal) => {
+    ($(#[$doc:meta])* $name:ident, $is:ident, $expected:literal) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -43,7 +47,21 @@ macro_rules! name {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
-                if is_name(text) { Ok(Self(text.to_owned())) } else { Err(InvalidId::new(text, $expected)) }
+                if $is(text) { Ok(Self(text.into())) } else { Err(InvalidId::new(text, $expected)) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
             }
         }
     };
@@ -52,24 +70,119 @@ macro_rules! name {
 name!(
     /// The name of an agent, unique in its project.
     AgentName,
+    is_name,
     "an agent name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
 );
 name!(
     /// The name of a project, unique on its server.
     ProjectName,
+    is_name,
     "a project name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
 );
 name!(
     /// The name of a profile in a project's configuration.
     ProfileName,
+    is_name,
     "a profile name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
 );
+
+name!(
+    /// A skill that an agent advertises or a task asks for, such as `backend`.
+    Capability,
+    is_word,
+    "a capability (1 to 64 letters, digits and any of '.', '_', '-', ':', '/', '+')"
+);
+name!(
+    /// What tasks are grouped by, such as `area:billing`.
+    Label,
+    is_word,
+    "a label (1 to 64 letters, digits and any of '.', '_', '-', ':', '/', '+')"
+);
+name!(
+    /// What a caller chose so that its request has its effect once, or so that a task exists once.
+    Key,
+    is_opaque,
+    "a key (1 to 128 visible ASCII characters)"
+);
+name!(
+    /// One session of an agent's client, as it calls itself.
+    Session,
+    is_opaque,
+    "a session (1 to 128 visible ASCII characters)"
+);
+
+fn is_word(text: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-' | b':' | b'/' | b'+');
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn is_opaque(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_graphic())
+}
 
 fn is_name(text: &str) -> bool {
     let lower_or_digit = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     (1..=64).contains(&text.len())
         && text.bytes().next().is_some_and(lower_or_digit)
         && text.bytes().all(|c| lower_or_digit(c) || matches!(c, b'.' | b'_' | b'-'))
+}
+
+/// Declares a number that is written with a letter before it, counted from 1 and never given twice.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $letter:literal, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(pub u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($letter, "{}"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let number = text.strip_prefix($letter).and_then(canonical);
+                number.map(Self).ok_or_else(|| InvalidId::new(text, $expected))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+    };
+}
+
+number!(
+    /// A task, written `t12`.
+    TaskId,
+    "t",
+    "a task id such as t12"
+);
+
+/// The number that every grant of a lease or a lock carries: strictly increasing over the whole store, so
+/// that whoever holds an older grant can be told from whoever holds it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fence(pub u64);
+
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// How often this project has been opened by a server, counted from 1.
@@ -80,7 +193,8 @@ pub struct BootNumber(pub u32);
 ///
 /// The boot number is in the id because a run's record may be lost with the last milliseconds before a
 /// crash; without it the same id could then be given twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RunId {
     /// The boot the run began in.
     pub boot: BootNumber,
@@ -106,14 +220,29 @@ impl FromStr for RunId {
     }
 }
 
+impl TryFrom<String> for RunId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, InvalidId> {
+        text.parse()
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.to_string()
+    }
+}
+
 /// The number in `digits`, if written as we would write it: no sign, no leading zero.
-fn canonical(digits: &str) -> Option<u32> {
+fn canonical<T: FromStr>(digits: &str) -> Option<T> {
     let plain = digits.bytes().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
     if plain { digits.parse().ok() } else { None }
 }
 
 /// The position of an event in the project's history, strictly increasing from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct EventSeq(pub u64);
 
 #[cfg(test)]

@@ -13,25 +13,33 @@ mod id;
 mod paths;
 mod pattern;
 mod profile;
+mod queue;
 mod refusal;
+mod remembered;
 mod reply;
 mod row;
 mod run;
 mod state;
 mod step;
+mod task;
 mod time;
 mod token;
 
 pub use agent::{Agent, AgentFacts, Role, UnknownRole};
 pub use command::{Caller, Command, Envelope, NewAgent, Waiter};
-pub use decide::{Admit, Decide, HostOrder};
+pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
-pub use id::{AgentName, BootNumber, EventSeq, InvalidId, ProfileName, ProjectName, RunId};
+pub use id::{
+    AgentName, BootNumber, Capability, EventSeq, Fence, InvalidId, Key, Label, ProfileName, ProjectName,
+    RunId, Session, TaskId,
+};
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};
 pub use profile::{CommandRules, FileGrants, Limits, LimitsRequest, Profile, Profiles};
+pub use queue::{LabelLimit, QueueCommand, QueueEvent, QueueFacts, QueueLimits, QueueRules, Scope};
 pub use refusal::Refusal;
+pub use remembered::{KeptReply, Keyed};
 pub use reply::{Reply, StartedRun};
 pub use row::Row;
 pub use run::{
@@ -39,5 +47,11 @@ pub use run::{
 };
 pub use state::{Seed, State};
 pub use step::{Effect, Step, step};
+pub use task::{
+    AboutTask, Again, Backoff, ClaimRequest, Claimed, Completion, Created, Failure, Grant, Held, Hold,
+    InvalidTask, Lease, MAX_TEXT, MAX_TITLE, NewTask, Node, Note, NoteKind, Nothing, OnParentFailure, Parent,
+    Preferred, Priority, Progress, Stands, StoredTask, Task, TaskBody, TaskCommand, TaskEvent, TaskPatch,
+    TaskRefusal, TaskReply, TaskRow, TaskSpec, TaskState, TaskStatus, Verdict, Verify, Want, Why,
+};
 pub use time::Timestamp;
 pub use token::{Token, TokenHash};

@@ -1,6 +1,6 @@
 //! Why something was not done. A refusal changes nothing, and says what to do next.
 
-use crate::{AgentName, ProfileName, Role, RunId};
+use crate::{AgentName, ProfileName, Role, RunId, TaskRefusal};
 
 /// Why the coordinator did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,15 @@ pub enum Refusal {
     /// The admission policy said no.
     #[error("the admission policy refused the run: {0}")]
     NotAdmitted(String),
+    /// The key was used for another request.
+    #[error("this idempotency key was used for another request; choose a new one")]
+    KeyReused,
+    /// The same request was sent again, and waits in this one's place.
+    #[error("the same request came again; its answer goes there")]
+    Superseded,
+    /// About a task.
+    #[error(transparent)]
+    Task(#[from] TaskRefusal),
     /// No run the caller may see is live under this id.
     #[error("no live run {0}")]
     NoSuchRun(RunId),

@@ -2,20 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Access, AgentName, Limits, LiveRun, Refusal, RunId, Timestamp};
+use serde::{Deserialize, Serialize};
 
-/// The answer to one command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use crate::{Access, AgentName, Limits, LiveRun, QueueFacts, Refusal, RunId, TaskReply, Timestamp};
+
+/// The answer to one command. What may be remembered for a repeated request is what can be serialised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
     /// It was done, and there is nothing more to say.
     Done,
     /// The run may begin.
+    #[serde(skip)]
     RunStarted(Box<StartedRun>),
     /// The run is live.
+    #[serde(skip)]
     RunIsLive(Box<LiveRun>),
     /// No live run has this id; it may have ended and have a record.
+    #[serde(skip)]
     RunIsNotLive(RunId),
+    /// About tasks.
+    Task(TaskReply),
+    /// About the queue as a whole.
+    #[serde(skip)]
+    Queue(Box<QueueFacts>),
     /// It was not done, and nothing changed.
+    #[serde(skip)]
     Refused(Refusal),
 }
 
@@ -25,7 +36,12 @@ impl Reply {
     pub const fn precedes_commit(&self) -> bool {
         match self {
             Self::RunStarted(_) => true,
-            Self::Done | Self::RunIsLive(_) | Self::RunIsNotLive(_) | Self::Refused(_) => false,
+            Self::Done
+            | Self::RunIsLive(_)
+            | Self::RunIsNotLive(_)
+            | Self::Task(_)
+            | Self::Queue(_)
+            | Self::Refused(_) => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
-use crate::{Agent, AgentName, RunRecord, Token, TokenHash};
+use crate::{Agent, AgentName, Fence, KeptReply, Key, QueueRules, RunRecord, TaskRow, Token, TokenHash};
 
 /// One change to the stored truth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,18 @@ pub enum Row {
     DeleteToken(TokenHash),
     /// This run is as given.
     PutRun(Box<RunRecord>),
+    /// About a task.
+    Task(TaskRow),
+    /// These rules are in force for the queue.
+    SetQueueRules(Box<QueueRules>),
+    /// No fence above this one was or will be given before this number is raised again.
+    SetFenceLimit(Fence),
+    /// This answer is remembered.
+    KeepReply(Box<KeptReply>),
+    /// These answers are not, any more.
+    ForgetReplies(AgentName, Vec<Key>),
+    /// Nothing is remembered for this agent.
+    ForgetAllReplies(AgentName),
 }
 
 impl Row {
@@ -22,7 +34,13 @@ impl Row {
     pub const fn changes_directory(&self) -> bool {
         match self {
             Self::PutAgent(_) | Self::DeleteAgent(_) | Self::PutToken(_) | Self::DeleteToken(_) => true,
-            Self::PutRun(_) => false,
+            Self::PutRun(_)
+            | Self::Task(_)
+            | Self::SetQueueRules(_)
+            | Self::SetFenceLimit(_)
+            | Self::KeepReply(_)
+            | Self::ForgetReplies(..)
+            | Self::ForgetAllReplies(_) => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AgentName, Limits, LimitsRequest, ProjectPath, RunId, Timestamp};
+use crate::{AgentName, Hold, Limits, LimitsRequest, ProjectPath, RunId, Timestamp};
 
 /// What an agent asks to have run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct RunRequest {
     pub cwd: ProjectPath,
     /// What the request wants narrower than the profile.
     pub limits: LimitsRequest,
+    /// The lease it works under, if it names one.
+    pub hold: Option<Hold>,
 }
 
 /// Whether a run may change the project at all.
@@ -114,6 +116,8 @@ pub struct LiveRun {
     pub cwd: ProjectPath,
     /// What it may spend.
     pub limits: Limits,
+    /// The lease it works under, which lasts as long as the run does, up to its hard end.
+    pub hold: Option<Hold>,
     /// When it began.
     pub started_at: Timestamp,
     /// Whether it goes on after the call that started it returned: only then does it have a row.

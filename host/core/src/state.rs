@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::decide::rank_by_priority;
+use crate::queue::Queue;
+use crate::remembered::Remembered;
 use crate::{
-    Agent, AgentName, BootNumber, Command, Consumption, Directory, EventSeq, LiveRun, Outcome, Output,
-    Profiles, RunId, RunRecord, RunStatus, Timestamp, Token, TokenHash,
+    Agent, AgentName, BootNumber, Command, Consumption, Directory, Effect, EventSeq, Fence, KeptReply,
+    LiveRun, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, Task, TaskId,
+    Timestamp, Token, TokenHash,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -17,6 +21,12 @@ pub struct State {
     pub(crate) tokens: BTreeMap<TokenHash, Token>,
     pub(crate) profiles: Profiles,
     pub(crate) runs: BTreeMap<RunId, LiveRun>,
+    pub(crate) last_task: TaskId,
+    pub(crate) last_fence: Fence,
+    /// No fence above this one may be given before that is stored.
+    pub(crate) fence_limit: Fence,
+    pub(crate) queue: Queue,
+    pub(crate) remembered: Remembered,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -36,12 +46,28 @@ pub struct Seed {
     pub profiles: Profiles,
     /// Every job whose record says that it is running.
     pub runs: Vec<LiveRun>,
+    /// When the state begins: each lease has at least its time left from then on, because nobody could renew.
+    pub now: Timestamp,
+    /// No fence above this one was given.
+    pub fence_limit: u64,
+    /// Every task that has not ended.
+    pub tasks: Vec<Task>,
+    /// The others.
+    pub ended: Vec<Stands>,
+    /// Keys of tasks, ended or not.
+    pub task_keys: Vec<(crate::Key, TaskId)>,
+    /// The queue's rules in force.
+    pub queue_rules: QueueRules,
+    /// Answers that are kept.
+    pub replies: Vec<KeptReply>,
 }
 
 impl State {
     /// The state that `seed` describes.
     pub fn rebuild(seed: Seed) -> Self {
-        Self {
+        let last_live = seed.tasks.iter().map(|task| task.id).max();
+        let last_ended = seed.ended.iter().map(|stands| stands.id).max();
+        let mut state = Self {
             boot: seed.boot.unwrap_or(BootNumber(1)),
             last_run: seed.last_run,
             last_event: EventSeq(seed.last_event),
@@ -49,7 +75,52 @@ impl State {
             tokens: seed.tokens.into_iter().map(|token| (token.hash, token)).collect(),
             profiles: seed.profiles,
             runs: seed.runs.into_iter().map(|run| (run.id, run)).collect(),
+            last_task: last_live.max(last_ended).unwrap_or(TaskId(0)),
+            last_fence: Fence(seed.fence_limit),
+            fence_limit: Fence(seed.fence_limit),
+            queue: Queue::default(),
+            remembered: Remembered::default(),
+        };
+        state.queue.rules = seed.queue_rules;
+        state.queue.keys = seed.task_keys.into_iter().collect();
+        for Stands { id, status } in seed.ended {
+            state.queue.remember_end(id, status);
         }
+        for mut task in seed.tasks {
+            task.rank = rank_by_priority(&task);
+            state.queue.insert(task);
+        }
+        state.forgive(seed.now);
+        for kept in seed.replies {
+            state.remembered.keep(kept);
+        }
+        state
+    }
+
+    /// Gives every lease at least its whole time from `now` on.
+    pub(crate) fn forgive(&mut self, now: Timestamp) {
+        let held: Vec<TaskId> =
+            self.queue.tasks().filter(|task| task.state.lease.is_some()).map(|task| task.id).collect();
+        for id in held {
+            self.queue.update(id, |task| {
+                if let Some(lease) = &mut task.state.lease {
+                    lease.expires_at = lease.expires_at.max(now.plus_millis(lease.ttl_ms));
+                    lease.hard_end = lease.hard_end.max(lease.expires_at);
+                }
+            });
+        }
+    }
+
+    /// When something has to be decided though nobody asks: time for [`Command::Tick`].
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let task = self.queue.first_due().map(|(at, _)| at);
+        let claim = self.queue.waiting.first_until().map(|(at, _)| at);
+        task.into_iter().chain(claim).chain(self.queue.reopens_at).min()
+    }
+
+    /// What begins again when a state does: effects that an earlier process may not have carried out.
+    pub fn unfinished_effects(&self) -> Vec<Effect> {
+        self.queue.tasks().filter_map(Effect::of_task).collect()
     }
 
     /// The ends of runs that an earlier boot left unfinished, to be stepped before anything else.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Milliseconds since the Unix epoch, by the server's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
@@ -20,6 +23,11 @@ impl Timestamp {
     /// This instant moved later by `by`; the far future where that cannot be represented.
     pub fn plus(self, by: Duration) -> Self {
         let ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(ms))
+    }
+
+    /// This instant moved later by `ms` milliseconds; the far future where that cannot be represented.
+    pub const fn plus_millis(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))
     }
 

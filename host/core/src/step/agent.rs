@@ -1,13 +1,13 @@
 //! Agents, tokens and profiles.
 
-use super::{Answer, Context, Effect};
+use super::{Answer, Context, Effect, task};
 use crate::{
-    Agent, AgentName, EventKind, NewAgent, ProfileName, Profiles, Refusal, Reply, Row, Timestamp, Token,
-    TokenHash,
+    Agent, AgentName, EventKind, NewAgent, ProfileName, Profiles, Refusal, Reply, Role, Row, Timestamp,
+    Token, TokenHash,
 };
 
 pub(super) fn add(context: &mut Context<'_>, new: NewAgent) -> Answer {
-    context.admin()?;
+    context.at_least(Role::Admin)?;
     let NewAgent { name, role, profile, mut capabilities, token } = new;
     if context.state.agents.contains_key(&name) {
         return Err(Refusal::AgentExists(name));
@@ -27,7 +27,7 @@ pub(super) fn add(context: &mut Context<'_>, new: NewAgent) -> Answer {
 }
 
 pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
-    context.admin()?;
+    context.at_least(Role::Admin)?;
     if context.state.agents.remove(name).is_none() {
         return Err(Refusal::NoSuchAgent(name.clone()));
     }
@@ -39,8 +39,11 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
     context.step.effects.extend(
         runs.map(|run| Effect::KillRun { run: run.id, reason: format!("its agent {name} was removed") }),
     );
+    context.state.remembered.forget(name);
+    context.step.rows.push(Row::ForgetAllReplies(name.clone()));
     let author = context.author();
     context.event(author, EventKind::AgentRemoved { name: name.clone() });
+    task::holder_removed(context, name);
     Ok(Reply::Done)
 }
 
@@ -50,7 +53,7 @@ pub(super) fn mint_token(
     hash: TokenHash,
     expires_at: Option<Timestamp>,
 ) -> Answer {
-    context.admin()?;
+    context.at_least(Role::Admin)?;
     if !context.state.agents.contains_key(&agent) {
         return Err(Refusal::NoSuchAgent(agent));
     }

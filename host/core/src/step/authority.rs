@@ -1,7 +1,7 @@
 //! Who may ask what, judged by the state at this moment.
 
 use super::Context;
-use crate::{Agent, AgentName, Caller, Refusal, Role};
+use crate::{Agent, AgentName, Caller, Refusal, Role, Task, TaskRefusal};
 
 impl Context<'_> {
     /// The calling agent, if it has at least the role `needs`.
@@ -16,12 +16,22 @@ impl Context<'_> {
         Ok(agent)
     }
 
-    /// Passes the operator and the server, and agents with the role of an admin.
-    pub(super) fn admin(&self) -> Result<(), Refusal> {
+    /// Passes the operator and the server, and agents with at least the role `needs`.
+    pub(super) fn at_least(&self, needs: Role) -> Result<(), Refusal> {
         match self.caller {
             Caller::Operator | Caller::Server => Ok(()),
-            Caller::Agent(_) => self.agent(Role::Admin).map(|_| ()),
+            Caller::Agent(_) => self.agent(needs).map(|_| ()),
         }
+    }
+
+    /// Passes who may decide about a task: its creator, and coordinators and up.
+    pub(super) fn may_steer(&self, task: &Task) -> Result<(), Refusal> {
+        let author = self.author();
+        if author.is_some() && author == task.creator {
+            return self.at_least(Role::Worker);
+        }
+        self.at_least(Role::Coordinator)
+            .map_err(|_| TaskRefusal::NotYours { task: task.id, who: "its creator and coordinators" }.into())
     }
 
     /// Passes the operator and the server.

@@ -1,14 +1,44 @@
 //! The one function that changes coordination state.
+//!
+//! What happens to a task, by where it stands and what is asked. A blank is refused with
+//! [`TaskRefusal::WrongStatus`](crate::TaskRefusal) or, where a fence has to be shown,
+//! [`TaskRefusal::StaleLease`](crate::TaskRefusal).
+//!
+//! | | blocked | scheduled | pending | in_progress | verifying | needs_input | completed | failed, cancelled |
+//! | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+//! | claim | | | in_progress | `AlreadyClaimed` | | | | |
+//! | renew, progress | | | | stays | | | | |
+//! | complete | | | | completed; verifying if it has a check | | | | |
+//! | fail | | | | scheduled; failed without attempts left; cancelled if that was asked | | | | |
+//! | release | | | | pending; cancelled if that was asked | | | | |
+//! | ask | | | | needs_input | | | | |
+//! | answer | | | | | | pending | | |
+//! | cancel | cancelled | cancelled | cancelled | stays, its holder is told | cancelled | cancelled | | |
+//! | retry | | | | | | | | pending |
+//! | patch | stays, or follows what it waits for | as before | as before | stays | stays | stays | | |
+//! | check passed | | | | | completed | | | |
+//! | check failed | | | | | in_progress; pending if its holder is gone | | | |
+//! | its time comes | | pending | stays, open to all | pending; needs_input after three losses; cancelled if that was asked | | | | |
+//! | its deadline comes | failed | failed | failed | stays | stays | failed | | |
+//! | a parent ends well | pending with the last one | | | | | | | |
+//! | a parent ends badly | as `on_parent_failure` says | | | | | | | |
+//!
+//! *pending* stands for wherever a task goes that is free to go on: blocked while it waits for others, scheduled
+//! while it waits for a time.
 
 mod agent;
 mod authority;
+mod due;
+mod queue;
+mod repeat;
 mod run;
+mod task;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    AgentName, Command, Decide, Envelope, Event, EventKind, EventSeq, Refusal, Reply, Row, RunId, State,
-    Waiter,
+    AboutTask, AgentName, Claimed, Command, Decide, Envelope, Event, EventKind, EventSeq, Hold, Refusal,
+    Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus, Verify, Waiter,
 };
 
 /// What one command led to. Nothing of it has happened yet: the store writes rows and events in one
@@ -35,37 +65,87 @@ pub enum Effect {
         /// What its record will say.
         reason: String,
     },
+    /// Run this task's check; what it says comes back as [`TaskCommand::Checked`](crate::TaskCommand).
+    Check {
+        /// Of which work.
+        hold: Hold,
+        /// What to run.
+        argv: Vec<String>,
+        /// Whose profile bounds it.
+        creator: Option<AgentName>,
+    },
 }
 
-/// Applies one command to `state`. Refusals change nothing. The same state, envelope and decisions give the
-/// same step.
-pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> Step {
-    let Envelope { waiter, caller, now, seed: _, command } = envelope;
-    let mut step = Step::default();
-    let mut context = Context { state, caller: &caller, now, step: &mut step };
-    let reply = match command {
-        Command::AddAgent(new) => agent::add(&mut context, new),
-        Command::RemoveAgent(name) => agent::remove(&mut context, &name),
-        Command::MintToken { agent, hash, expires_at } => {
-            agent::mint_token(&mut context, agent, hash, expires_at)
+impl Effect {
+    /// What is to be done outside for a task that stands where it does.
+    pub(crate) fn of_task(task: &Task) -> Option<Self> {
+        let hold = Hold { task: task.id, fence: task.state.lease.as_ref()?.fence };
+        match (&task.spec.verify, task.state.status) {
+            (Some(Verify::Run(argv)), TaskStatus::Verifying) => {
+                Some(Self::Check { hold, argv: argv.clone(), creator: task.creator.clone() })
+            }
+            (Some(Verify::Run(_) | Verify::Agent(_)) | None, _) => None,
         }
-        Command::SetProfiles(profiles) => agent::set_profiles(&mut context, profiles),
-        Command::StartRun(request) => run::start(&mut context, &request, decide),
-        Command::BecomeJob(id) => run::become_job(&mut context, id),
-        Command::EndRun(record) => run::end(&mut context, record),
-        Command::KillRun(id) => run::kill(&mut context, id),
-        Command::FindRun(id) => run::find(&context, id),
+    }
+}
+
+/// Applies one command to `state`, after whatever is due by then. Refusals change nothing. The same state,
+/// envelope and decisions give the same step.
+pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> Step {
+    let Envelope { waiter, caller, now, seed, command, keyed } = envelope;
+    let mut step = Step::default();
+    let mut context = Context { state, caller: &caller, waiter, now, seed, step: &mut step, decide };
+    due::decide(&mut context);
+    let answer = match repeat::of(&mut context, keyed.as_ref()) {
+        repeat::Repeat::No => dispatch(&mut context, command, keyed.as_ref()),
+        repeat::Repeat::Answered(reply) => Ok(Some(reply)),
+        repeat::Repeat::Waits => Ok(None),
+        repeat::Repeat::Refused(refusal) => Err(refusal),
     };
-    step.replies.push((waiter, reply.unwrap_or_else(Reply::Refused)));
+    match answer {
+        Ok(Some(reply)) => context.answer(waiter, &caller, keyed, reply),
+        Ok(None) => {}
+        Err(refusal) => context.step.replies.push((waiter, Reply::Refused(refusal))),
+    }
+    task::serve_waiting(&mut context);
     step
+}
+
+/// The reply, unless it is to come later.
+fn dispatch(
+    context: &mut Context<'_>,
+    command: Command,
+    keyed: Option<&crate::Keyed>,
+) -> Result<Option<Reply>, Refusal> {
+    match command {
+        Command::AddAgent(new) => agent::add(context, new),
+        Command::RemoveAgent(name) => agent::remove(context, &name),
+        Command::MintToken { agent, hash, expires_at } => agent::mint_token(context, agent, hash, expires_at),
+        Command::SetProfiles(profiles) => agent::set_profiles(context, profiles),
+        Command::StartRun(request) => run::start(context, request),
+        Command::BecomeJob(id) => run::become_job(context, id),
+        Command::EndRun(record) => run::end(context, record),
+        Command::KillRun(id) => run::kill(context, id),
+        Command::FindRun(id) => run::find(context, id),
+        Command::Task(command) => return task::dispatch(context, command, keyed),
+        Command::Queue(command) => queue::dispatch(context, command),
+        Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
+        Command::Leave(waiter) => task::stop_waiting(context, waiter),
+        Command::Tick => context.not_an_agent().map(|()| Reply::Done),
+        Command::Forgive => due::forgive(context),
+    }
+    .map(Some)
 }
 
 /// What a command's function works on.
 struct Context<'a> {
     state: &'a mut State,
     caller: &'a crate::Caller,
+    waiter: Waiter,
     now: crate::Timestamp,
+    seed: u64,
     step: &'a mut Step,
+    decide: &'a mut dyn Decide,
 }
 
 type Answer = Result<Reply, Refusal>;
@@ -75,4 +155,22 @@ impl Context<'_> {
         self.state.last_event = EventSeq(self.state.last_event.0 + 1);
         self.step.events.push(Event { seq: self.state.last_event, at: self.now, agent, kind });
     }
+
+    /// An event about a task, by `agent`.
+    fn task_event(&mut self, agent: Option<AgentName>, task: TaskId, event: TaskEvent) {
+        self.event(agent, EventKind::Task(AboutTask { task, event }));
+    }
+
+    /// An event about a task, by the caller.
+    fn callers_task_event(&mut self, task: TaskId, event: TaskEvent) {
+        self.task_event(self.author(), task, event);
+    }
+}
+
+const fn stands(id: TaskId, status: TaskStatus) -> Reply {
+    Reply::Task(TaskReply::Stands(crate::Stands { id, status }))
+}
+
+fn claimed(claimed: Claimed) -> Reply {
+    Reply::Task(TaskReply::Claimed(Box::new(claimed)))
 }

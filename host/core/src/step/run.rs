@@ -2,12 +2,13 @@
 
 use super::{Answer, Context, Effect};
 use crate::{
-    Access, Admit, AgentFacts, Decide, EventKind, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
+    Access, Admit, AgentFacts, AgentName, EventKind, Hold, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
     RunRecord, RunRequest, RunStatus, StartedRun,
 };
 
-pub(super) fn start(context: &mut Context<'_>, request: &RunRequest, decide: &mut dyn Decide) -> Answer {
+pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     let agent = context.agent(Role::Worker)?.clone();
+    let hold = hold_of(context, &agent.name, request.hold)?;
     let state = &mut *context.state;
     let Some(profile) = state.profiles.get(&agent.profile) else {
         let defined = state.profiles.keys().cloned().collect();
@@ -23,7 +24,7 @@ pub(super) fn start(context: &mut Context<'_>, request: &RunRequest, decide: &mu
         return Err(Refusal::TooManyRuns { live, limit: profile.limits.runs, profile: agent.profile });
     }
     let facts = AgentFacts { agent, live_runs: live };
-    let limits = match decide.review(request, &facts) {
+    let limits = match context.decide.review(&request, &facts) {
         Admit::Allow => profile.limits,
         Admit::Narrow(asked) => profile.limits.narrowed(&asked),
         Admit::Deny(reason) => return Err(Refusal::NotAdmitted(reason)),
@@ -43,14 +44,25 @@ pub(super) fn start(context: &mut Context<'_>, request: &RunRequest, decide: &mu
     let run = LiveRun {
         id,
         agent: facts.agent.name,
-        argv: request.argv.clone(),
-        cwd: request.cwd.clone(),
+        argv: request.argv,
+        cwd: request.cwd,
+        hold,
         limits,
         started_at: context.now,
         job: false,
     };
     state.runs.insert(id, run);
     Ok(Reply::RunStarted(Box::new(started)))
+}
+
+/// The lease that a run works under: the one named, else the only one that its agent holds.
+fn hold_of(context: &Context<'_>, agent: &AgentName, named: Option<Hold>) -> Result<Option<Hold>, Refusal> {
+    if let Some(hold) = named {
+        return super::task::held(context, hold).map(|_| Some(hold));
+    }
+    let [only] = context.state.queue.running.held_by(agent) else { return Ok(None) };
+    let lease = context.state.queue.get(*only).and_then(|task| task.state.lease.as_ref());
+    Ok(lease.map(|lease| Hold { task: *only, fence: lease.fence }))
 }
 
 /// A run that ended in the meantime is no failure: its record is stored, and says more than a job's would.

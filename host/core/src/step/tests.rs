@@ -18,7 +18,7 @@ struct Stored {
 
 impl Stored {
     fn apply(&mut self, row: Row) {
-        match row {
+        match row.clone() {
             Row::PutAgent(agent) => drop(self.agents.insert(agent.name.clone(), agent)),
             Row::DeleteAgent(name) => {
                 assert!(self.tokens.values().all(|token| token.agent != name), "a token without its agent");
@@ -30,6 +30,12 @@ impl Stored {
             }
             Row::DeleteToken(hash) => assert!(self.tokens.remove(&hash).is_some(), "{hash:?} was not stored"),
             Row::PutRun(record) => drop(self.runs.insert(record.id, *record)),
+            Row::ForgetAllReplies(_) => {}
+            Row::Task(_)
+            | Row::SetQueueRules(_)
+            | Row::SetFenceLimit(_)
+            | Row::KeepReply(_)
+            | Row::ForgetReplies(..) => panic!("no history here has tasks: {row:?}"),
         }
     }
 
@@ -43,6 +49,7 @@ impl Stored {
             tokens: self.tokens.values().cloned().collect(),
             profiles: like.profiles.clone(),
             runs: running.map(|record| like.runs[&record.id].clone()).collect(),
+            ..Seed::default()
         })
     }
 }
@@ -70,6 +77,7 @@ fn request(command: &str) -> RunRequest {
         argv: vec![command.to_owned()],
         cwd: ProjectPath::root(),
         limits: LimitsRequest { wall: Some(Duration::from_secs(1)), ..LimitsRequest::default() },
+        hold: None,
     }
 }
 
@@ -104,7 +112,7 @@ fn any_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         3 => (0..4u8, role, profile, hash.clone()).prop_map(|(n, role, profile, token)| {
             let profile = profile.parse().unwrap();
-            Command::AddAgent(NewAgent { name: name(n), role, profile, capabilities: vec!["b".into(), "a".into()], token })
+            Command::AddAgent(NewAgent { name: name(n), role, profile, capabilities: vec!["b".parse().unwrap(), "a".parse().unwrap()], token })
         }),
         1 => (0..4u8).prop_map(|n| Command::RemoveAgent(name(n))),
         1 => (0..4u8, hash, prop::option::of(0..100u64)).prop_map(|(n, hash, at)| {
@@ -119,7 +127,14 @@ fn any_command() -> impl Strategy<Value = Command> {
 }
 
 fn take(state: &mut State, caller: Caller, now: u64, command: Command) -> Step {
-    let envelope = Envelope { waiter: Waiter(7), caller, now: Timestamp::from_millis(now), seed: 0, command };
+    let envelope = Envelope {
+        waiter: Waiter(7),
+        caller,
+        now: Timestamp::from_millis(now),
+        seed: 0,
+        command,
+        keyed: None,
+    };
     step(state, envelope, &mut HostOrder)
 }
 
@@ -159,7 +174,11 @@ proptest! {
                     prop_assert!(state.live_runs_of(&run.agent) <= profile.limits.runs);
                     prop_assert!(run.limits.wall <= Duration::from_secs(1));
                 }
-                Reply::Done | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) => {}
+                Reply::Done
+                | Reply::RunIsLive(_)
+                | Reply::RunIsNotLive(_)
+                | Reply::Task(_)
+                | Reply::Queue(_) => {}
             }
             if by_agent {
                 let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));
@@ -223,13 +242,25 @@ fn a_policy_can_narrow_and_deny_but_not_widen() {
         fn review(&mut self, _: &RunRequest, _: &AgentFacts) -> Admit {
             self.0.clone()
         }
+        fn rank(&mut self, _: &Task) -> Rank {
+            Rank(0)
+        }
+        fn may_overlap(&mut self, _: &Task, _: &Task) -> bool {
+            false
+        }
     }
     let run = |admit| {
         let mut state = state_with(Role::Worker, "full");
         let command = Command::StartRun(request("ls"));
         let caller = Caller::Agent(name(1));
-        let envelope =
-            Envelope { waiter: Waiter(7), caller, now: Timestamp::from_millis(1), seed: 0, command };
+        let envelope = Envelope {
+            waiter: Waiter(7),
+            caller,
+            now: Timestamp::from_millis(1),
+            seed: 0,
+            command,
+            keyed: None,
+        };
         match reply(&step(&mut state, envelope, &mut Policy(admit))) {
             Reply::RunStarted(run) => Ok(run.limits),
             Reply::Refused(refusal) => Err(refusal.clone()),

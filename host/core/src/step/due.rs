@@ -1,0 +1,59 @@
+//! What is decided because its time came.
+
+use super::task::{ended, lost};
+use super::{Answer, Context};
+use crate::{NoteKind, Reply, TaskEvent, TaskId, TaskStatus};
+
+/// Decides everything that is due by now.
+pub(super) fn decide(context: &mut Context<'_>) {
+    while let Some((at, id)) = context.state.queue.first_due()
+        && at <= context.now
+    {
+        task(context, id);
+    }
+    while let Some((at, waiter)) = context.state.queue.waiting.first_until()
+        && at <= context.now
+    {
+        super::task::give_up_waiting(context, waiter);
+    }
+    if context.state.queue.reopens_at.is_some_and(|at| at <= context.now) {
+        context.state.queue.reopens_at = None;
+        context.state.queue.stirred = true;
+    }
+}
+
+/// Nobody could renew anything.
+pub(super) fn forgive(context: &mut Context<'_>) -> Answer {
+    context.not_an_agent()?;
+    context.state.forgive(context.now);
+    Ok(Reply::Done)
+}
+
+fn task(context: &mut Context<'_>, id: TaskId) {
+    let Some(task) = context.state.queue.get(id) else { return };
+    let past_deadline = task.spec.deadline.is_some_and(|at| at <= context.now);
+    match task.state.status {
+        TaskStatus::InProgress => lost(context, id),
+        TaskStatus::Blocked | TaskStatus::Scheduled | TaskStatus::Pending | TaskStatus::NeedsInput
+            if past_deadline =>
+        {
+            let (attempt, reason) = (task.state.attempt, "its deadline has passed");
+            context.change(id, |task| task.state.status = TaskStatus::Failed);
+            context.note(id, NoteKind::Failure, None, &reason.into());
+            let event = TaskEvent::Failed { attempt, reason: reason.into(), again_at_ms: None };
+            context.task_event(None, id, event);
+            ended(context, id, TaskStatus::Failed);
+        }
+        TaskStatus::Scheduled => {
+            context.go_on(id, |_| ());
+            context.tell_if_ready(id);
+        }
+        TaskStatus::Pending => context.change(id, |task| task.state.preferred = None),
+        TaskStatus::Blocked
+        | TaskStatus::Verifying
+        | TaskStatus::NeedsInput
+        | TaskStatus::Completed
+        | TaskStatus::Failed
+        | TaskStatus::Cancelled => {}
+    }
+}

@@ -1,0 +1,66 @@
+//! Requests that come again.
+
+use std::sync::Arc;
+
+use super::Context;
+use crate::{AgentName, Caller, KeptReply, Keyed, Refusal, Reply, Row, Waiter};
+
+/// What is known of a request's key.
+pub(super) enum Repeat {
+    /// Nothing: it is carried out.
+    No,
+    /// It was carried out, and answered like this.
+    Answered(Reply),
+    /// It waits, and its answer goes to whoever asked last.
+    Waits,
+    /// It is another request.
+    Refused(Refusal),
+}
+
+/// Looks up the request's key. A request that waits takes this waiter in place of the one before.
+pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
+    let (Some(keyed), Caller::Agent(agent)) = (keyed, context.caller) else { return Repeat::No };
+    if let Some(kept) = context.state.remembered.get(agent, &keyed.key, context.now) {
+        let same = kept.keyed.hash == keyed.hash;
+        return if same {
+            Repeat::Answered(Reply::clone(&kept.reply))
+        } else {
+            Repeat::Refused(Refusal::KeyReused)
+        };
+    }
+    let waiting = &mut context.state.queue.waiting;
+    let under_key = waiting.find(|claim| {
+        claim.agent == *agent && claim.keyed.as_ref().is_some_and(|other| other.key == keyed.key)
+    });
+    let Some(before) = under_key.first().copied() else { return Repeat::No };
+    if waiting.get(before).is_none_or(|claim| claim.keyed.as_ref() != Some(keyed)) {
+        return Repeat::Refused(Refusal::KeyReused);
+    }
+    if let Some(claim) = waiting.remove(before) {
+        waiting.add(context.waiter, claim);
+        context.step.replies.push((before, Reply::Refused(Refusal::Superseded)));
+    }
+    Repeat::Waits
+}
+
+impl Context<'_> {
+    /// Answers a request that was carried out, and keeps the answer if the request has a key.
+    pub(super) fn answer(&mut self, waiter: Waiter, caller: &Caller, keyed: Option<Keyed>, reply: Reply) {
+        if let (Some(keyed), Caller::Agent(agent)) = (keyed, caller) {
+            self.keep(agent, keyed, &reply);
+        }
+        self.step.replies.push((waiter, reply));
+    }
+
+    fn keep(&mut self, agent: &AgentName, keyed: Keyed, reply: &Reply) {
+        if self.state.remembered.get(agent, &keyed.key, self.now).is_some() {
+            return;
+        }
+        let kept = KeptReply { agent: agent.clone(), keyed, reply: Arc::new(reply.clone()), at: self.now };
+        self.step.rows.push(Row::KeepReply(Box::new(kept.clone())));
+        let forgotten = self.state.remembered.keep(kept);
+        if !forgotten.is_empty() {
+            self.step.rows.push(Row::ForgetReplies(agent.clone(), forgotten));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Giving up a task, and beginning again.
+
+use std::sync::Arc;
+
+use super::super::{Answer, Context, stands};
+use super::change::{cancel_now, ended};
+use super::create::check_parent;
+use crate::{Refusal, Row, StoredTask, Task, TaskEvent, TaskId, TaskRefusal, TaskRow, TaskState, TaskStatus};
+
+pub(super) fn cancel(context: &mut Context<'_>, id: TaskId, reason: &Arc<str>) -> Answer {
+    let status = context.steered(id)?.state.status;
+    match status {
+        TaskStatus::InProgress => {
+            context.change(id, |task| task.state.cancel_requested = true);
+            context.callers_task_event(id, TaskEvent::CancelRequested { reason: Arc::clone(reason) });
+            Ok(stands(id, status))
+        }
+        TaskStatus::Blocked
+        | TaskStatus::Scheduled
+        | TaskStatus::Pending
+        | TaskStatus::Verifying
+        | TaskStatus::NeedsInput => {
+            cancel_now(context, id, context.author(), reason);
+            ended(context, id, TaskStatus::Cancelled);
+            Ok(stands(id, TaskStatus::Cancelled))
+        }
+        TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Cancelled => {
+            Err(TaskRefusal::WrongStatus { task: id, status, needs: "not ended" }.into())
+        }
+    }
+}
+
+/// What ended is not in memory any more: `stored` is the task as its caller read it. That it is still so is checked.
+pub(super) fn retry(context: &mut Context<'_>, stored: StoredTask) -> Answer {
+    let StoredTask { mut task, body: _ } = stored;
+    let id = task.id;
+    context.may_steer(&task)?;
+    match context.state.queue.fate(id) {
+        Some(status @ (TaskStatus::Failed | TaskStatus::Cancelled)) if status == task.state.status => {}
+        Some(status) => {
+            return Err(TaskRefusal::WrongStatus { task: id, status, needs: "failed or cancelled" }.into());
+        }
+        None => return Err(TaskRefusal::Retried(id).into()),
+    }
+    for parent in &task.spec.depends_on {
+        check_parent(context, *parent, task.spec.on_parent_failure)?;
+    }
+    if task.spec.deadline.is_some_and(|at| at <= context.now) {
+        return Err(TaskRefusal::DeadlinePassed.into());
+    }
+    let incarnation = task.state.incarnation + 1;
+    task.state = TaskState { incarnation, fence: task.state.fence, ..TaskState::new(context.now) };
+    context.place(&mut task);
+    let status = task.state.status;
+    context.step.rows.push(Row::Task(TaskRow::SetState(id, Box::new(task.state.clone()))));
+    context.state.queue.insert(task);
+    context.callers_task_event(id, TaskEvent::Retried { incarnation });
+    Ok(stands(id, status))
+}
+
+impl Context<'_> {
+    /// The task, if the caller may decide about it.
+    pub(super) fn steered(&self, id: TaskId) -> Result<&Task, Refusal> {
+        let Some(task) = self.state.queue.get(id) else {
+            return Err(match self.state.queue.fate(id) {
+                Some(status) => TaskRefusal::WrongStatus { task: id, status, needs: "not ended" }.into(),
+                None => TaskRefusal::NoSuchTask(id).into(),
+            });
+        };
+        self.may_steer(task)?;
+        Ok(task)
+    }
+}

@@ -1,0 +1,164 @@
+//! What every change of a task has in common.
+
+use std::sync::Arc;
+
+use super::super::{Context, Effect};
+use crate::{
+    AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
+    TaskStatus,
+};
+
+/// After so many lost workers a task waits for somebody to look at it.
+const MAX_LOST: u32 = 3;
+
+impl Context<'_> {
+    /// Changes a task that has not ended. What it is asked for is written by whoever changes that.
+    pub(in super::super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        let (now, rows) = (self.now, &mut self.step.rows);
+        self.state.queue.update(id, |task| {
+            change(task);
+            task.state.updated_at = now;
+            rows.push(Row::Task(TaskRow::SetState(id, Box::new(task.state.clone()))));
+        });
+    }
+
+    /// As [`Context::change`], and lets the task go on: it stands wherever what it waits for puts it.
+    pub(in super::super) fn go_on(&mut self, id: TaskId, change: impl FnOnce(&mut TaskState)) {
+        let Some(mut task) = self.state.queue.get(id).cloned() else { return };
+        change(&mut task.state);
+        self.place(&mut task);
+        self.change(id, |old| *old = task);
+    }
+
+    /// Where a task stands that nobody holds and nothing has ended.
+    pub(super) fn place(&mut self, task: &mut Task) {
+        let times = task.state.waits_until.into_iter().chain(task.spec.not_before);
+        let waits_until = times.filter(|at| *at > self.now).max();
+        let status = if self.state.queue.unmet(task).next().is_some() {
+            TaskStatus::Blocked
+        } else if waits_until.is_some() {
+            TaskStatus::Scheduled
+        } else {
+            task.rank = self.decide.rank(task);
+            TaskStatus::Pending
+        };
+        let state = &mut task.state;
+        (state.status, state.waits_until) = (status, waits_until);
+        (state.lease, state.progress, state.cancel_requested) = (None, None, false);
+    }
+
+    /// Says so if a task that waited may be claimed now.
+    pub(in super::super) fn tell_if_ready(&mut self, id: TaskId) {
+        if self.state.queue.get(id).is_some_and(|task| task.state.status == TaskStatus::Pending) {
+            self.task_event(None, id, TaskEvent::Ready {});
+        }
+    }
+
+    /// Leaves a note with a task, unless it says nothing.
+    pub(in super::super) fn note(
+        &mut self,
+        id: TaskId,
+        kind: NoteKind,
+        agent: Option<AgentName>,
+        text: &Arc<str>,
+    ) {
+        if !text.is_empty() {
+            let note = Note { kind, agent, at: self.now, text: Arc::clone(text) };
+            self.step.rows.push(Row::Task(TaskRow::AddNote(id, note)));
+        }
+    }
+
+    /// Leaves a note of the caller's.
+    pub(super) fn callers_note(&mut self, id: TaskId, kind: NoteKind, text: &Arc<str>) {
+        self.note(id, kind, self.author(), text);
+    }
+}
+
+/// What the end of a task means for those that wait for it: a check's work is judged, children go on or end in turn.
+pub(in super::super) fn ended(context: &mut Context<'_>, id: TaskId, status: TaskStatus) {
+    let mut endings = vec![(id, status)];
+    while let Some((parent, status)) = endings.pop() {
+        for child in context.state.queue.dependents_of(parent) {
+            let Some(task) = context.state.queue.get(child) else { continue };
+            let goes_on = status == TaskStatus::Completed
+                || match task.spec.on_parent_failure {
+                    OnParentFailure::Run | OnParentFailure::Ignore => true,
+                    OnParentFailure::Cancel => false,
+                };
+            if goes_on {
+                context.go_on(child, |_| ());
+                context.tell_if_ready(child);
+            } else {
+                let reason: Arc<str> = format!("{parent}, which it depends on, is {status}").into();
+                cancel_now(context, child, None, &reason);
+                endings.push((child, TaskStatus::Cancelled));
+            }
+        }
+    }
+}
+
+/// Ends a task that is not wanted any more. What waits for it is the caller's business.
+pub(super) fn cancel_now(context: &mut Context<'_>, id: TaskId, agent: Option<AgentName>, reason: &Arc<str>) {
+    context.change(id, |task| {
+        task.state.status = TaskStatus::Cancelled;
+        task.state.lease = None;
+        task.state.waits_until = None;
+    });
+    context.note(id, NoteKind::Cancellation, agent.clone(), reason);
+    context.task_event(agent, id, TaskEvent::Cancelled { reason: Arc::clone(reason) });
+}
+
+/// Ends a task whose holder was asked to stop, and did.
+pub(super) fn cancel_as_asked(context: &mut Context<'_>, id: TaskId) {
+    cancel_now(context, id, None, &"as was asked while it was in progress".into());
+    ended(context, id, TaskStatus::Cancelled);
+}
+
+/// The end of a lease without a word from its holder. A run that carries the lease speaks for it, until its hard end.
+pub(in super::super) fn lost(context: &mut Context<'_>, id: TaskId) {
+    let Some(task) = context.state.queue.get(id) else { return };
+    let Some(lease) = task.state.lease.clone() else { return };
+    let hold = Hold { task: id, fence: lease.fence };
+    if lease.hard_end > context.now && context.state.runs.values().any(|run| run.hold == Some(hold)) {
+        let expires_at = lease.renewed_until(context.now);
+        context.state.queue.update(id, |task| {
+            if let Some(lease) = &mut task.state.lease {
+                lease.expires_at = expires_at;
+            }
+        });
+        return;
+    }
+    let lost_count = task.state.lost_count + 1;
+    let cancelled = task.state.cancel_requested;
+    let event = TaskEvent::Lost { holder: lease.holder, fence: lease.fence, lost_count };
+    context.task_event(None, id, event);
+    kill_runs(context, hold);
+    if cancelled {
+        cancel_as_asked(context, id);
+    } else if lost_count >= MAX_LOST {
+        let reason: Arc<str> =
+            format!("{lost_count} workers in turn were lost; answer to let it go on").into();
+        needs_input(context, id, |state| state.lost_count = lost_count);
+        context.note(id, NoteKind::Question, None, &reason);
+        context.task_event(None, id, TaskEvent::NeedsInput { reason });
+    } else {
+        context.go_on(id, |state| state.lost_count = lost_count);
+    }
+}
+
+/// Stops a task until somebody decides.
+pub(super) fn needs_input(context: &mut Context<'_>, id: TaskId, change: impl FnOnce(&mut TaskState)) {
+    context.change(id, |task| {
+        change(&mut task.state);
+        task.state.status = TaskStatus::NeedsInput;
+        task.state.lease = None;
+        task.state.progress = None;
+    });
+}
+
+/// A lease that ends takes its runs along: what they would publish is no longer theirs to publish.
+pub(super) fn kill_runs(context: &mut Context<'_>, hold: Hold) {
+    let runs = context.state.runs.values().filter(|run| run.hold == Some(hold));
+    let reason = || format!("its lease on {} ended", hold.task);
+    context.step.effects.extend(runs.map(|run| Effect::KillRun { run: run.id, reason: reason() }));
+}

@@ -1,0 +1,243 @@
+//! Handing out tasks.
+
+use std::sync::Arc;
+
+use super::super::{Context, claimed};
+use crate::queue::{Blocker, Class, WaitingClaim, has_all};
+use crate::{
+    AgentName, ClaimRequest, Claimed, Fence, Grant, Keyed, Lease, Nothing, OnParentFailure, Refusal, Reply,
+    Role, Row, Stands, TaskEvent, TaskId, TaskRefusal, TaskStatus, Want,
+};
+
+/// How long a lease may be renewed for, in milliseconds: from 1 s to a day.
+const TTL_MS: (u64, u64) = (1_000, 24 * 3_600 * 1_000);
+/// How long a lease may last at most, in milliseconds: from 1 s to a week.
+const MAX_LEASE_MS: (u64, u64) = (1_000, 7 * 24 * 3_600 * 1_000);
+
+/// Grants at once, waits if asked to, or says why there is nothing.
+pub(super) fn claim(
+    context: &mut Context<'_>,
+    request: ClaimRequest,
+    keyed: Option<&Keyed>,
+    ended: Option<Stands>,
+) -> Result<Option<Reply>, Refusal> {
+    let agent = context.agent(Role::Worker)?.name.clone();
+    check(&request)?;
+    if let Err(refusal) = check_wanted(context, &agent, &request) {
+        // What the same call ended stays ended, and its caller must learn that.
+        let nothing = Some(Nothing::Blocked);
+        return match ended {
+            Some(_) => Ok(Some(claimed(Claimed { ended, grants: Vec::new(), nothing }))),
+            None => Err(refusal.into()),
+        };
+    }
+    let (grants, nothing) = attempt(context, &agent, &request);
+    match request.wait_until.filter(|until| grants.is_empty() && *until > context.now) {
+        Some(until) => {
+            let keyed = keyed.cloned();
+            let claim = WaitingClaim { agent, request, until, ended, keyed };
+            context.state.queue.waiting.add(context.waiter, claim);
+            Ok(None)
+        }
+        None => Ok(Some(claimed(Claimed { ended, grants, nothing }))),
+    }
+}
+
+/// Whether the claim itself makes sense.
+pub(super) fn check(request: &ClaimRequest) -> Result<(), TaskRefusal> {
+    let within = |field, value, (least, most)| {
+        let ok = (least..=most).contains(&value);
+        if ok { Ok(()) } else { Err(TaskRefusal::ClaimOutOfRange { field, value, least, most }) }
+    };
+    within("ttl_ms", request.ttl_ms, TTL_MS)?;
+    within("max_lease_ms", request.max_lease_ms, MAX_LEASE_MS)?;
+    match request.want {
+        Want::Next(count) => within("count", count.into(), (1, ClaimRequest::MAX_WANT.into())),
+        Want::Task(_) => Ok(()),
+    }
+}
+
+/// Whether a task that is asked for by its id can be had at all by this agent, now or later.
+pub(super) fn check_wanted(
+    context: &Context<'_>,
+    agent: &AgentName,
+    request: &ClaimRequest,
+) -> Result<(), TaskRefusal> {
+    let Want::Task(id) = request.want else { return Ok(()) };
+    let needs = "pending";
+    let Some(task) = context.state.queue.get(id) else {
+        return Err(match context.state.queue.fate(id) {
+            Some(status) => TaskRefusal::WrongStatus { task: id, status, needs },
+            None => TaskRefusal::NoSuchTask(id),
+        });
+    };
+    let status = task.state.status;
+    if let Some(lease) = &task.state.lease {
+        return Err(TaskRefusal::AlreadyClaimed { task: id, holder: lease.holder.clone() });
+    }
+    let refused = |why| Err(TaskRefusal::NotForYou { task: id, agent: agent.clone(), why });
+    if task.spec.assigned_to.as_ref().is_some_and(|assignee| assignee != agent) {
+        return refused("it is assigned to somebody else");
+    }
+    let advertised =
+        context.state.agents.get(agent).map(|agent| agent.capabilities.as_slice()).unwrap_or_default();
+    if !has_all(advertised, &task.spec.capabilities) {
+        return refused("it needs capabilities that the agent does not have");
+    }
+    if status != TaskStatus::Pending && request.wait_until.is_none_or(|until| until <= context.now) {
+        return Err(TaskRefusal::WrongStatus { task: id, status, needs });
+    }
+    Ok(())
+}
+
+/// Grants what the agent may have now. Why nothing, if there is nothing.
+pub(super) fn attempt(
+    context: &mut Context<'_>,
+    agent: &AgentName,
+    request: &ClaimRequest,
+) -> (Vec<Grant>, Option<Nothing>) {
+    let mut grants = Vec::new();
+    let want = match request.want {
+        Want::Next(count) => usize::try_from(count).unwrap_or(usize::MAX),
+        Want::Task(_) => 1,
+    };
+    while grants.len() < want {
+        let found = match closed(context, agent) {
+            Some(nothing) => Err(nothing),
+            None => next(context, agent, request.want).ok_or(nothing_suitable(context)),
+        };
+        match found {
+            Ok(id) => grants.extend(grant(context, id, agent, request)),
+            Err(nothing) => return (grants, Some(nothing)),
+        }
+    }
+    (grants, None)
+}
+
+/// What keeps the agent from having any task now.
+fn closed(context: &Context<'_>, agent: &AgentName) -> Option<Nothing> {
+    let queue = &context.state.queue;
+    if queue.rules.paused {
+        return Some(Nothing::Paused);
+    }
+    let held = u32::try_from(queue.running.held_by(agent).len()).unwrap_or(u32::MAX);
+    queue.rules.limit_of(agent).filter(|limit| held >= *limit).map(|limit| Nothing::Limit { limit })
+}
+
+fn nothing_suitable(context: &Context<'_>) -> Nothing {
+    if context.state.queue.tasks().next().is_none() { Nothing::None } else { Nothing::Blocked }
+}
+
+/// The next task that the agent may begin now. Those found on the way that would get into somebody's way are put
+/// aside until that changes.
+fn next(context: &mut Context<'_>, agent: &AgentName, want: Want) -> Option<TaskId> {
+    loop {
+        let id = candidate(context, agent, want)?;
+        match blocker(context, id) {
+            Some(blocker) => context.state.queue.park(id, blocker),
+            None => return Some(id),
+        }
+    }
+}
+
+fn candidate(context: &mut Context<'_>, agent: &AgentName, want: Want) -> Option<TaskId> {
+    let now = context.now;
+    let queue = &context.state.queue;
+    let mut reopens_at = queue.reopens_at;
+    let found = {
+        let mut open = |class: &Class| match queue.rules.closed_by(class, &queue.running, &queue.rates, now) {
+            None => true,
+            Some(label) => {
+                let rate = queue.rules.limits.labels.get(label).and_then(|limit| limit.starts_per_second);
+                let later = rate.map(|rate| queue.rates.opens_at(label, rate)).filter(|at| *at > now);
+                reopens_at = reopens_at.into_iter().chain(later).min();
+                false
+            }
+        };
+        match want {
+            Want::Next(_) => {
+                let advertised = &context.state.agents.get(agent)?.capabilities;
+                queue.ready.next(agent, advertised, open)
+            }
+            Want::Task(id) => {
+                let task = queue.get(id).filter(|_| queue.ready.contains(id))?;
+                open(&queue.class(task)).then_some(id)
+            }
+        }
+    };
+    context.state.queue.reopens_at = reopens_at;
+    found
+}
+
+/// A task in progress that touches some of the same paths and may not run beside this one.
+fn blocker(context: &mut Context<'_>, id: TaskId) -> Option<Blocker> {
+    let queue = &context.state.queue;
+    let task = queue.get(id)?;
+    let running = queue.running.touching().iter().filter_map(|running| queue.get(*running));
+    let mut overlapping =
+        running.filter(|running| crate::overlap(&task.spec.touches, &running.spec.touches).is_some());
+    let decide = &mut *context.decide;
+    overlapping.find(|running| !decide.may_overlap(task, running)).map(|running| Blocker::Task(running.id))
+}
+
+fn grant(context: &mut Context<'_>, id: TaskId, agent: &AgentName, request: &ClaimRequest) -> Option<Grant> {
+    let now = context.now;
+    let fence = next_fence(context);
+    let queue = &mut context.state.queue;
+    queue.ready.note_grant(id);
+    let task = queue.get(id)?;
+    let (rank, attempt, spec) = (task.rank, task.state.attempt + 1, Arc::clone(&task.spec));
+    for label in spec.labels.iter().filter(|label| queue.rules.gates(label)) {
+        queue.rates.note(label, now);
+    }
+    let failed_parents = failed_parents(context, id);
+    let hard_end = now.plus_millis(request.max_lease_ms);
+    let lease = Lease {
+        holder: agent.clone(),
+        fence,
+        session: request.session.clone(),
+        claimed_at: now,
+        ttl_ms: request.ttl_ms,
+        expires_at: now.plus_millis(request.ttl_ms).min(hard_end),
+        hard_end,
+        progressed_at: now,
+    };
+    let expires_at = lease.expires_at;
+    let mut waited_ms = 0;
+    context.change(id, |task| {
+        let state = &mut task.state;
+        waited_ms = u64::try_from(now.since(state.updated_at).as_millis()).unwrap_or(u64::MAX);
+        state.status = TaskStatus::InProgress;
+        state.fence = Some(fence);
+        state.preferred = None;
+        state.lease = Some(lease);
+    });
+    let event = TaskEvent::Claimed { fence, attempt, rank, waited_ms };
+    context.task_event(Some(agent.clone()), id, event);
+    Some(Grant { task: id, fence, attempt, expires_at, hard_end, failed_parents })
+}
+
+/// What the task depends on and what ended badly, if it wants to know.
+fn failed_parents(context: &Context<'_>, id: TaskId) -> Vec<TaskId> {
+    let queue = &context.state.queue;
+    let Some(task) = queue.get(id).filter(|task| task.spec.on_parent_failure == OnParentFailure::Run) else {
+        return Vec::new();
+    };
+    let failed = |parent: &TaskId| match queue.fate(*parent) {
+        Some(TaskStatus::Failed | TaskStatus::Cancelled) => true,
+        Some(_) | None => false,
+    };
+    task.spec.depends_on.iter().copied().filter(failed).collect()
+}
+
+/// A fence that was never given before. Their limit is stored once for many, with the first that needs it.
+fn next_fence(context: &mut Context<'_>) -> Fence {
+    const STORED_AHEAD: u64 = 1_000;
+    let state = &mut *context.state;
+    state.last_fence = Fence(state.last_fence.0 + 1);
+    if state.last_fence > state.fence_limit {
+        state.fence_limit = Fence(state.last_fence.0 + STORED_AHEAD);
+        context.step.rows.push(Row::SetFenceLimit(state.fence_limit));
+    }
+    state.last_fence
+}

@@ -1,0 +1,189 @@
+//! The end of an attempt.
+
+use std::sync::Arc;
+
+use super::super::{Answer, Context, Effect, stands};
+use super::change::{cancel_as_asked, ended, kill_runs};
+use super::hold::{held, held_by_somebody};
+use super::{claim, create};
+use crate::{
+    Again, AgentName, Completion, Failure, Hold, Keyed, NoteKind, Refusal, Reply, Role, Stands, TaskEvent,
+    TaskReply, TaskStatus, Verdict, Verify,
+};
+
+pub(super) fn complete(
+    context: &mut Context<'_>,
+    completion: Completion,
+    keyed: Option<&Keyed>,
+) -> Result<Option<Reply>, Refusal> {
+    let Completion { hold, result, next } = completion;
+    let task = held(context, hold)?;
+    let (id, verify, checks) = (task.id, task.spec.verify.clone(), task.spec.checks);
+    if let Some(next) = &next {
+        claim::check(next)?;
+    }
+    context.callers_note(id, NoteKind::Result, &result);
+    let status = match verify {
+        Some(verify) => submit(context, hold, &verify),
+        None => {
+            let author = context.author();
+            finish(context, hold, author);
+            TaskStatus::Completed
+        }
+    };
+    if let Some(checked) = checks {
+        judge(context, &Verdict { hold: checked, passed: true, output: result });
+    }
+    let stands = Stands { id, status };
+    match next {
+        Some(next) => claim::claim(context, next, keyed, Some(stands)),
+        None => Ok(Some(Reply::Task(TaskReply::Stands(stands)))),
+    }
+}
+
+/// Has the work checked. The server holds the lease meanwhile, under the same fence.
+fn submit(context: &mut Context<'_>, hold: Hold, verify: &Verify) -> TaskStatus {
+    kill_runs(context, hold);
+    context.change(hold.task, |task| {
+        task.state.status = TaskStatus::Verifying;
+        task.state.cancel_requested = false;
+    });
+    context.callers_task_event(hold.task, TaskEvent::Submitted { fence: hold.fence });
+    let Some(task) = context.state.queue.get(hold.task).cloned() else { return TaskStatus::Verifying };
+    match verify {
+        Verify::Run(_) => context.step.effects.extend(Effect::of_task(&task)),
+        Verify::Agent(capability) => create::create_check(context, hold, capability, &task),
+    }
+    TaskStatus::Verifying
+}
+
+fn finish(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>) {
+    kill_runs(context, hold);
+    context.change(hold.task, |task| {
+        task.state.status = TaskStatus::Completed;
+        task.state.lease = None;
+    });
+    context.task_event(agent, hold.task, TaskEvent::Completed { fence: hold.fence });
+    ended(context, hold.task, TaskStatus::Completed);
+}
+
+/// What a check said, from the server.
+pub(super) fn checked(context: &mut Context<'_>, verdict: &Verdict) -> Answer {
+    context.not_an_agent()?;
+    judge(context, verdict);
+    Ok(Reply::Done)
+}
+
+/// Ends the check of a task. One that is not being checked under this fence any more is left alone.
+fn judge(context: &mut Context<'_>, verdict: &Verdict) {
+    let Verdict { hold, passed, output } = verdict;
+    let Some(task) = context.state.queue.get(hold.task) else { return };
+    let Some(lease) = task.state.lease.clone() else { return };
+    if task.state.status != TaskStatus::Verifying || lease.fence != hold.fence {
+        return;
+    }
+    context.note(hold.task, NoteKind::Check, context.author(), output);
+    if *passed {
+        return finish(context, *hold, Some(lease.holder));
+    }
+    let goes_on = lease.hard_end > context.now && context.state.agents.contains_key(&lease.holder);
+    let now = context.now;
+    if goes_on {
+        context.change(hold.task, |task| {
+            task.state.status = TaskStatus::InProgress;
+            if let Some(lease) = &mut task.state.lease {
+                lease.expires_at = now.plus_millis(lease.ttl_ms).min(lease.hard_end);
+                lease.progressed_at = now;
+            }
+        });
+    } else {
+        context.go_on(hold.task, |_| ());
+    }
+    let status = context.state.queue.get(hold.task).map_or(TaskStatus::Pending, |task| task.state.status);
+    context.callers_task_event(hold.task, TaskEvent::CheckFailed { fence: hold.fence, status });
+}
+
+pub(super) fn fail(context: &mut Context<'_>, failure: Failure) -> Answer {
+    let Failure { hold, reason, again } = failure;
+    let task = held(context, hold)?;
+    let (id, attempt, checks) = (task.id, task.state.attempt + 1, task.spec.checks);
+    let tries_again = attempt < task.spec.max_attempts && again == Again::IfAttemptsAreLeft;
+    let cancelled = task.state.cancel_requested;
+    let again_at = tries_again
+        .then(|| context.now.plus(task.spec.backoff.after(attempt, context.seed)))
+        .filter(|_| !cancelled);
+    kill_runs(context, hold);
+    context.callers_note(id, NoteKind::Failure, &reason);
+    let event = TaskEvent::Failed { attempt, reason: Arc::clone(&reason), again_at_ms: again_at };
+    context.callers_task_event(id, event);
+    if cancelled {
+        cancel_as_asked(context, id);
+    } else if again_at.is_some() {
+        context.go_on(id, |state| {
+            state.attempt = attempt;
+            state.waits_until = again_at;
+        });
+    } else {
+        context.change(id, |task| {
+            task.state.status = TaskStatus::Failed;
+            task.state.attempt = attempt;
+            task.state.lease = None;
+        });
+        ended(context, id, TaskStatus::Failed);
+    }
+    if let Some(checked) = checks {
+        judge(context, &Verdict { hold: checked, passed: false, output: reason });
+    }
+    Ok(now_stands(context, hold))
+}
+
+pub(super) fn release(context: &mut Context<'_>, hold: Hold, note: &Arc<str>) -> Answer {
+    if context.at_least(Role::Coordinator).is_err() {
+        held(context, hold)?;
+    }
+    held_by_somebody(context, hold)?;
+    let author = context.author();
+    give_back(context, hold, author, note);
+    Ok(now_stands(context, hold))
+}
+
+/// Takes back grants that nobody got to know of: as if they had never been given, save for their fences.
+pub(super) fn take_back(context: &mut Context<'_>, agent: &AgentName, holds: &[Hold]) -> Answer {
+    context.not_an_agent()?;
+    for hold in holds {
+        if held_by_somebody(context, *hold).is_ok_and(|(_, lease)| lease.holder == *agent) {
+            give_back(context, *hold, None, &"its claim could not be answered".into());
+        }
+    }
+    Ok(Reply::Done)
+}
+
+/// Gives back what an agent holds that is no more.
+pub(in super::super) fn holder_removed(context: &mut Context<'_>, agent: &AgentName) {
+    for id in context.state.queue.running.held_by(agent).to_vec() {
+        let fence = context.state.queue.get(id).and_then(|task| task.state.fence);
+        if let Some(fence) = fence {
+            give_back(context, Hold { task: id, fence }, None, &"its holder was removed".into());
+        }
+    }
+    // Its waiting claims are refused when they are looked at.
+    context.state.queue.stirred = true;
+}
+
+fn give_back(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>, note: &Arc<str>) {
+    kill_runs(context, hold);
+    context.note(hold.task, NoteKind::HandOff, agent.clone(), note);
+    context.task_event(agent, hold.task, TaskEvent::Released { fence: hold.fence, note: Arc::clone(note) });
+    if context.state.queue.get(hold.task).is_some_and(|task| task.state.cancel_requested) {
+        cancel_as_asked(context, hold.task);
+    } else {
+        context.go_on(hold.task, |_| ());
+    }
+}
+
+/// Where the task stands after all that.
+pub(super) fn now_stands(context: &Context<'_>, hold: Hold) -> Reply {
+    let queue = &context.state.queue;
+    let status = queue.get(hold.task).map(|task| task.state.status).or_else(|| queue.fate(hold.task));
+    stands(hold.task, status.unwrap_or(TaskStatus::Pending))
+}
