@@ -8,7 +8,7 @@ use crate::remembered::Remembered;
 use crate::{
     Agent, AgentName, BootNumber, Command, Consumption, Directory, Effect, EventSeq, Fence, KeptReply,
     LiveRun, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, Task, TaskId,
-    Timestamp, Token, TokenHash,
+    Timestamp, Token, TokenHash, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -109,6 +109,16 @@ impl State {
                 }
             });
         }
+    }
+
+    /// Whoever waits for something to happen.
+    pub fn waiters(&self) -> Vec<Waiter> {
+        self.queue.waiting.waiters()
+    }
+
+    /// The last event that happened.
+    pub const fn last_event(&self) -> EventSeq {
+        self.last_event
     }
 
     /// When something has to be decided though nobody asks: time for [`Command::Tick`].

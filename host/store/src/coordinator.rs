@@ -1,20 +1,20 @@
 //! The handle by which everybody reaches a project's coordinator.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use longhouse_core::{Caller, Command, Decide, Directory, Effect, Profiles, Reply};
-use tokio::sync::oneshot;
+use longhouse_core::{Caller, Command, Decide, Directory, Effect, EventSeq, Keyed, Profiles, Reply, Waiter};
+use tokio::sync::{oneshot, watch};
 
-use crate::owner::{Mail, Owner};
+use crate::owner::{Mail, Owner, Question};
 use crate::{Clock, Reads, StoreError, SubmitError};
 
-/// How many commands may wait before callers are told that it is busy.
-const MAX_WAITING: usize = 4_096;
+/// How many commands may wait before callers are told that it is busy: for the disk, or for something to happen.
+const MAX_WAITING: usize = 32_768;
 
 /// What a coordinator needs from outside.
 pub struct OpenOptions {
@@ -42,6 +42,8 @@ pub struct Coordinator {
 struct Shared {
     mailbox: Sender<Mail>,
     waiting: AtomicUsize,
+    last_waiter: AtomicU64,
+    last_event: watch::Receiver<EventSeq>,
     directory: Arc<ArcSwap<Directory>>,
     reads: Reads,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -57,14 +59,16 @@ impl Coordinator {
         let (mailbox, inbox) = channel();
         let reads = Reads::new(options.database.clone());
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
-        let owner = Owner::open(options, mailbox.clone(), Arc::clone(&directory))?;
+        let (committed, last_event) = watch::channel(EventSeq(0));
+        let owner = Owner::open(options, mailbox.clone(), Arc::clone(&directory), committed)?;
         let thread = std::thread::Builder::new()
             .name("coordinator".to_owned())
             .spawn(move || owner.run(&inbox))
             .map_err(StoreError::Thread)?;
-        let waiting = AtomicUsize::new(0);
+        let (waiting, last_waiter) = (AtomicUsize::new(0), AtomicU64::new(0));
         let thread = Mutex::new(Some(thread));
-        Ok(Self { shared: Arc::new(Shared { mailbox, waiting, directory, reads, thread }) })
+        let shared = Shared { mailbox, waiting, last_waiter, last_event, directory, reads, thread };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Asks, and waits for the reply: until what it says is durable, save for a run's start.
@@ -72,8 +76,24 @@ impl Coordinator {
     /// # Errors
     /// [`SubmitError`] says whether the command may have been carried out.
     pub async fn submit(&self, caller: Caller, command: Command) -> Result<Reply, SubmitError> {
-        let (_waiting, reply) = self.ask(caller, command)?;
-        reply.await.unwrap_or(Err(SubmitError::Closed))
+        self.submit_keyed(caller, command, None).await
+    }
+
+    /// As [`Coordinator::submit`], for a request that is to have its effect once. Dropped while it waits for
+    /// something to happen, it waits no more; what it was granted meanwhile is taken back, unless it has a key.
+    ///
+    /// # Errors
+    /// As [`Coordinator::submit`].
+    pub async fn submit_keyed(
+        &self,
+        caller: Caller,
+        command: Command,
+        keyed: Option<Keyed>,
+    ) -> Result<Reply, SubmitError> {
+        let (mut waiting, reply) = self.ask(caller, command, keyed)?;
+        let reply = reply.await.unwrap_or(Err(SubmitError::Closed));
+        waiting.answered = true;
+        reply
     }
 
     /// As [`Coordinator::submit`], for a thread that may block.
@@ -81,14 +101,16 @@ impl Coordinator {
     /// # Errors
     /// As [`Coordinator::submit`].
     pub fn submit_blocking(&self, caller: Caller, command: Command) -> Result<Reply, SubmitError> {
-        let (_waiting, reply) = self.ask(caller, command)?;
-        reply.blocking_recv().unwrap_or(Err(SubmitError::Closed))
+        let (mut waiting, reply) = self.ask(caller, command, None)?;
+        let reply = reply.blocking_recv().unwrap_or(Err(SubmitError::Closed));
+        waiting.answered = true;
+        reply
     }
 
     /// Tells without waiting for a reply. Never refused for being busy: the end of what was begun must be
     /// recorded. What it changes may be lost if the machine fails within the next milliseconds.
     pub fn tell(&self, caller: Caller, command: Command) {
-        if self.shared.mailbox.send(Mail::Submit { caller, command, reply: None }).is_err() {
+        if self.shared.mailbox.send(Mail::Tell(caller, command)).is_err() {
             tracing::warn!("a command was told to a closed project and dropped");
         }
     }
@@ -96,6 +118,11 @@ impl Coordinator {
     /// Agents and tokens as of the last commit that changed them.
     pub fn directory(&self) -> Arc<Directory> {
         self.shared.directory.load_full()
+    }
+
+    /// The last committed event, now and whenever there is another.
+    pub fn last_event(&self) -> watch::Receiver<EventSeq> {
+        self.shared.last_event.clone()
     }
 
     /// What is committed, for reading.
@@ -118,27 +145,40 @@ impl Coordinator {
         &self,
         caller: Caller,
         command: Command,
+        keyed: Option<Keyed>,
     ) -> Result<(Waiting<'_>, oneshot::Receiver<Result<Reply, SubmitError>>), SubmitError> {
-        let waiting = Waiting::admit(&self.shared.waiting).ok_or(SubmitError::Busy)?;
+        let waiting = Waiting::admit(&self.shared).ok_or(SubmitError::Busy)?;
         let (reply, receiver) = oneshot::channel();
-        let mail = Mail::Submit { caller, command, reply: Some(reply) };
-        self.shared.mailbox.send(mail).map_err(|_| SubmitError::Closed)?;
+        let question = Question { waiter: waiting.waiter, caller, command, keyed, reply };
+        self.shared.mailbox.send(Mail::Ask(question)).map_err(|_| SubmitError::Closed)?;
         Ok((waiting, receiver))
     }
 }
 
-/// Counts one caller that waits, for as long as it lives.
-struct Waiting<'a>(&'a AtomicUsize);
+/// One caller that waits, for as long as it lives.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    waiter: Waiter,
+    answered: bool,
+}
 
 impl<'a> Waiting<'a> {
-    fn admit(waiting: &'a AtomicUsize) -> Option<Self> {
-        let admitted = Self(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING).then_some(admitted)
+    fn admit(shared: &'a Shared) -> Option<Self> {
+        if shared.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+            shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let waiter = Waiter(shared.last_waiter.fetch_add(1, Ordering::Relaxed) + 1);
+        Some(Self { shared, waiter, answered: false })
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        if !self.answered {
+            // A coordinator that is gone has nobody waiting.
+            let _ = self.shared.mailbox.send(Mail::Tell(Caller::Server, Command::Leave(self.waiter)));
+        }
     }
 }

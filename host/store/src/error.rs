@@ -35,6 +35,9 @@ pub enum StoreError {
         /// What is there.
         value: String,
     },
+    /// A value that has no form to be stored in.
+    #[error("a value cannot be stored")]
+    Unwritable(#[source] serde_json::Error),
     /// SQLite refused or failed.
     #[error("the database failed")]
     Sqlite(#[from] rusqlite::Error),

@@ -23,3 +23,5 @@ pub use coordinator::{Coordinator, OpenOptions};
 pub use error::{LockError, StoreError, SubmitError};
 pub use lock::ProjectLock;
 pub use reads::{Reads, RunFilter};
+pub use rows::events::{EventFilter, StoredEvent};
+pub use rows::tasks::{TaskFilter, TaskRecord};

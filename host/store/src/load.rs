@@ -1,10 +1,10 @@
 //! Rebuilding the coordinator's state from what is stored.
 
-use longhouse_core::{BootNumber, Profiles, Seed, State};
+use longhouse_core::{BootNumber, Profiles, Seed, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
-use crate::rows::{agents, counters, events, runs, tokens};
+use crate::rows::{agents, counters, events, replies, runs, settings, tasks, tokens};
 
 /// What is known besides the database when a state is rebuilt.
 pub(crate) enum Opening {
@@ -15,7 +15,11 @@ pub(crate) enum Opening {
 }
 
 /// Reads the whole state, and writes once, so that success proves that writing works.
-pub(crate) fn load(connection: &mut Connection, opening: Opening) -> Result<(State, BootNumber), StoreError> {
+pub(crate) fn load(
+    connection: &mut Connection,
+    opening: Opening,
+    now: Timestamp,
+) -> Result<(State, BootNumber), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let fresh = counters::next_boot(&transaction)?;
     let (boot, last_run, profiles) = match opening {
@@ -30,6 +34,13 @@ pub(crate) fn load(connection: &mut Connection, opening: Opening) -> Result<(Sta
         tokens: tokens::all(&transaction)?,
         profiles,
         runs: runs::running(&transaction)?,
+        now,
+        fence_limit: counters::fence_limit(&transaction)?,
+        tasks: tasks::live(&transaction)?,
+        ended: tasks::ended(&transaction)?,
+        task_keys: tasks::keys(&transaction)?,
+        queue_rules: settings::queue_rules(&transaction)?,
+        replies: replies::all(&transaction)?,
     };
     transaction.commit()?;
     Ok((State::rebuild(seed), boot))

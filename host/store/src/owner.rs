@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use longhouse_core::{
-    BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, Reply, Row, State, Step, Waiter, step,
+    AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Hold, Keyed,
+    Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::load::Opening;
 use crate::stage::{Batch, Follow};
@@ -24,12 +25,27 @@ use crate::{Clock, OpenOptions, StoreError, SubmitError};
 /// How long after a failed commit the database is left alone before the next attempt to open it.
 const PROBE_EVERY: Duration = Duration::from_millis(200);
 
-type ReplyTo = oneshot::Sender<Result<Reply, SubmitError>>;
+/// How far the clock may get ahead of the time that passed before it counts as having jumped.
+const JUMP: Duration = Duration::from_secs(5);
+
+/// Where a reply goes.
+type ReplySender = oneshot::Sender<Result<Reply, SubmitError>>;
+
+/// A command that somebody waits for.
+pub(crate) struct Question {
+    pub(crate) waiter: Waiter,
+    pub(crate) caller: Caller,
+    pub(crate) command: Command,
+    pub(crate) keyed: Option<Keyed>,
+    pub(crate) reply: ReplySender,
+}
 
 /// What lies in the coordinator's mailbox.
 pub(crate) enum Mail {
     /// A command, and where its reply goes.
-    Submit { caller: Caller, command: Command, reply: Option<ReplyTo> },
+    Ask(Question),
+    /// A command that nobody waits for.
+    Tell(Caller, Command),
     /// The writer finished a piece of work.
     Writer(Done),
     /// No more commands.
@@ -48,11 +64,20 @@ pub(crate) struct Owner {
     staged: Batch,
     /// What follows once the writer is done with the batch it has.
     in_flight: Option<Follow>,
-    waiters: HashMap<Waiter, ReplyTo>,
+    waiters: HashMap<Waiter, Waiting>,
+    last_event: watch::Sender<EventSeq>,
+    /// When the last command was stepped, by the clock and by the time that passes.
+    last_step: (Timestamp, Instant),
     /// Told while the database was broken; stepped once it works again.
     told: Vec<(Caller, Command)>,
-    last_waiter: u64,
     random: u64,
+}
+
+/// Somebody who waits for a reply.
+struct Waiting {
+    reply: ReplySender,
+    /// Whom a grant is to be taken back from that does not reach them: a request with a key may be repeated.
+    unkeyed: Option<AgentName>,
 }
 
 /// Whether the state and the database can be trusted.
@@ -71,14 +96,17 @@ impl Owner {
         options: OpenOptions,
         mailbox: Sender<Mail>,
         directory: Arc<ArcSwap<Directory>>,
+        last_event: watch::Sender<EventSeq>,
     ) -> Result<Self, StoreError> {
         let OpenOptions { database, profiles, clock, decide, effects } = options;
         let done = move |done| {
             // The loop only goes away after the writer: nobody is left to be told.
             let _ = mailbox.send(Mail::Writer(done));
         };
-        let (writer, state, boot) = Writer::start(&database, Opening::Boot(profiles), done)?;
+        let (writer, state, boot) = Writer::start(&database, Opening::Boot(profiles), clock.now(), done)?;
         directory.store(Arc::new(state.directory()));
+        last_event.send_replace(state.last_event());
+        let last_step = (clock.now(), Instant::now());
         let mut owner = Self {
             state,
             boot,
@@ -91,13 +119,15 @@ impl Owner {
             staged: Batch::default(),
             in_flight: None,
             waiters: HashMap::new(),
+            last_event,
+            last_step,
             told: Vec::new(),
-            last_waiter: 0,
             random: getrandom::u64().unwrap_or_default(),
         };
         for command in owner.state.interrupted(owner.clock.now()) {
-            owner.submit(Caller::Server, command, None);
+            owner.tell(Caller::Server, command);
         }
+        owner.staged.add_effects(owner.state.unfinished_effects(), Instant::now());
         Ok(owner)
     }
 
@@ -106,12 +136,19 @@ impl Owner {
         let mut closing = false;
         while !(closing && self.in_flight.is_none() && self.staged.due().is_none()) {
             match self.next(inbox) {
-                Some(Mail::Submit { reply, .. }) if closing => answer(reply, Err(SubmitError::Closed)),
-                Some(Mail::Submit { caller, command, reply }) => self.submit(caller, command, reply),
+                Some(Mail::Ask(question)) if closing => refuse(question.reply, SubmitError::Closed),
+                Some(Mail::Ask(question)) => self.ask(question),
+                Some(Mail::Tell(caller, command)) => self.tell(caller, command),
                 Some(Mail::Writer(Done::Written(result))) => self.written(result),
                 Some(Mail::Writer(Done::Reopened(result))) => self.reopened(*result),
-                Some(Mail::Close) => closing = true,
+                Some(Mail::Close) => {
+                    closing = true;
+                    self.release_waiters();
+                }
                 None => {}
+            }
+            if self.state.next_due().is_some_and(|due| due <= self.clock.now()) && !closing {
+                self.tell(Caller::Server, Command::Tick);
             }
             if self.in_flight.is_none()
                 && self.staged.due().is_some_and(|due| closing || due <= Instant::now())
@@ -122,10 +159,14 @@ impl Owner {
         self.writer.finish();
     }
 
-    /// The next mail; `None` when the staged batch became due first.
+    /// The next mail; `None` when the staged batch, or something in the state, became due first.
     fn next(&self, inbox: &Receiver<Mail>) -> Option<Mail> {
-        let received = match self.staged.due().filter(|_| self.in_flight.is_none()) {
-            Some(due) => inbox.recv_timeout(due.saturating_duration_since(Instant::now())),
+        let batch = self.staged.due().filter(|_| self.in_flight.is_none());
+        let batch = batch.map(|due| due.saturating_duration_since(Instant::now()));
+        let state = self.state.next_due().filter(|_| matches!(self.health, Health::Sound));
+        let state = state.map(|due| due.since(self.clock.now()));
+        let received = match batch.into_iter().chain(state).min() {
+            Some(wait) => inbox.recv_timeout(wait),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match received {
@@ -136,20 +177,37 @@ impl Owner {
         }
     }
 
-    fn submit(&mut self, caller: Caller, command: Command, reply: Option<ReplyTo>) {
+    fn ask(&mut self, question: Question) {
+        let Question { waiter, caller, command, keyed, reply } = question;
         if !self.is_sound() {
-            match reply {
-                Some(reply) => answer(Some(reply), Err(SubmitError::CommitUnknown)),
-                None => self.told.push((caller, command)),
-            }
-            return;
+            return refuse(reply, SubmitError::CommitUnknown);
         }
-        self.last_waiter += 1;
-        let waiter = Waiter(self.last_waiter);
-        if let Some(reply) = reply {
-            self.waiters.insert(waiter, reply);
+        let unkeyed = match &caller {
+            Caller::Agent(agent) if keyed.is_none() => Some(agent.clone()),
+            Caller::Agent(_) | Caller::Operator | Caller::Server => None,
+        };
+        self.waiters.insert(waiter, Waiting { reply, unkeyed });
+        self.step(waiter, caller, command, keyed);
+    }
+
+    fn tell(&mut self, caller: Caller, command: Command) {
+        /// Nobody: waiters are numbered from 1.
+        const NOBODY: Waiter = Waiter(0);
+        if self.is_sound() {
+            self.step(NOBODY, caller, command, None);
+        } else if !matches!(command, Command::Tick) {
+            self.told.push((caller, command));
         }
-        let envelope = Envelope { waiter, caller, now: self.clock.now(), seed: self.random(), command };
+    }
+
+    fn step(&mut self, waiter: Waiter, caller: Caller, command: Command, keyed: Option<Keyed>) {
+        let now = self.clock.now();
+        let (last, last_at) = std::mem::replace(&mut self.last_step, (now, Instant::now()));
+        if now.since(last) > last_at.elapsed() + JUMP {
+            tracing::warn!(by = ?now.since(last), "the clock jumped ahead, or the machine slept: leases begin anew");
+            self.step(Waiter(0), Caller::Server, Command::Forgive, None);
+        }
+        let envelope = Envelope { waiter, caller, now, seed: self.random(), command, keyed };
         let (state, decide) = (&mut self.state, &mut *self.decide);
         match catch_unwind(AssertUnwindSafe(|| step(state, envelope, decide))) {
             Ok(step) => self.stage(step),
@@ -167,7 +225,7 @@ impl Owner {
             .filter(|(waiter, _)| self.waiters.contains_key(waiter))
             .partition(|(_, reply)| reply.precedes_commit());
         for (waiter, reply) in early {
-            answer(self.waiters.remove(&waiter), Ok(reply));
+            self.answer(waiter, reply);
         }
         if !rows.is_empty() || !events.is_empty() || !effects.is_empty() || !late.is_empty() {
             self.staged.add(rows, events, Instant::now());
@@ -203,16 +261,41 @@ impl Owner {
 
     /// What a durable batch leads to: answers first, then who is who, then deeds.
     fn follow(&mut self, follow: Follow) {
-        let Follow { replies, directory, effects } = follow;
+        let Follow { replies, directory, last_event, effects } = follow;
         // An agent that was just told of its token uses it at once.
         if let Some(directory) = directory {
             self.directory.store(directory);
         }
         for (waiter, reply) in replies {
-            answer(self.waiters.remove(&waiter), Ok(reply));
+            self.answer(waiter, reply);
+        }
+        if let Some(last_event) = last_event {
+            self.last_event.send_replace(last_event);
         }
         for effect in effects {
             (self.effects)(effect);
+        }
+    }
+
+    /// Sends a reply, if somebody waits for it. Grants that nobody gets to know of are taken back.
+    fn answer(&mut self, waiter: Waiter, reply: Reply) {
+        let Some(Waiting { reply: sender, unkeyed }) = self.waiters.remove(&waiter) else { return };
+        if let Err(Ok(Reply::Task(TaskReply::Claimed(claimed)))) = sender.send(Ok(reply))
+            && let Some(agent) = unkeyed
+            && !claimed.grants.is_empty()
+        {
+            let holds: Vec<Hold> = claimed.grants.iter().map(longhouse_core::Grant::hold).collect();
+            self.tell(Caller::Server, Command::Task(TaskCommand::TakeBack(agent, holds)));
+        }
+    }
+
+    /// Whoever waits for something to happen is told that it will not, here.
+    fn release_waiters(&mut self) {
+        for waiter in self.state.waiters() {
+            self.tell(Caller::Server, Command::Leave(waiter));
+            if let Some(waiting) = self.waiters.remove(&waiter) {
+                refuse(waiting.reply, SubmitError::Closed);
+            }
         }
     }
 
@@ -221,8 +304,8 @@ impl Owner {
         tracing::error!(why, waiters = self.waiters.len(), "the coordinator starts again from the database");
         self.staged = Batch::default();
         self.in_flight = None;
-        for (_, reply) in self.waiters.drain() {
-            answer(Some(reply), Err(SubmitError::CommitUnknown));
+        for (_, waiting) in self.waiters.drain() {
+            refuse(waiting.reply, SubmitError::CommitUnknown);
         }
         self.health = Health::Broken { probe_at: Instant::now() };
     }
@@ -236,7 +319,10 @@ impl Owner {
                 if probe_at <= Instant::now() {
                     let profiles = self.state.profiles().clone();
                     let last_run = self.state.last_run();
-                    self.writer.send(Work::Reopen(Opening::Again { boot: self.boot, last_run, profiles }));
+                    self.writer.send(Work::Reopen(
+                        Opening::Again { boot: self.boot, last_run, profiles },
+                        self.clock.now(),
+                    ));
                     self.health = Health::Probing;
                 }
                 false
@@ -248,11 +334,12 @@ impl Owner {
         match result {
             Ok((state, _)) => {
                 self.directory.store(Arc::new(state.directory()));
+                self.staged.add_effects(state.unfinished_effects(), Instant::now());
                 self.state = state;
                 self.health = Health::Sound;
                 tracing::info!("the database works again");
                 for (caller, command) in std::mem::take(&mut self.told) {
-                    self.submit(caller, command, None);
+                    self.tell(caller, command);
                 }
             }
             Err(error) => {
@@ -272,10 +359,8 @@ impl Owner {
     }
 }
 
-/// Sends a reply, if somebody asked and is still there.
-fn answer(reply: Option<ReplyTo>, answer: Result<Reply, SubmitError>) {
-    if let Some(reply) = reply {
-        // The caller went away: what was done stays done.
-        let _ = reply.send(answer);
-    }
+/// Tells somebody that there will be no reply.
+fn refuse(reply: ReplySender, error: SubmitError) {
+    // They went away: nothing was done for them.
+    let _ = reply.send(Err(error));
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use longhouse_core::{AgentName, RunId, RunRecord};
+use longhouse_core::{AgentName, RunId, RunRecord, StoredTask, TaskId};
 use rusqlite::Connection;
 
-use crate::rows::runs;
-use crate::{StoreError, database};
+use crate::rows::{events, runs, tasks};
+use crate::{EventFilter, StoreError, StoredEvent, TaskFilter, TaskRecord, database};
 
 /// Connections kept open between reads; more are opened while more are needed at once.
 const KEPT: usize = 4;
@@ -49,6 +49,41 @@ impl Reads {
     /// When the database fails.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
         self.with(|connection| runs::newest(connection, filter.agent.as_ref(), filter.before, filter.limit))
+    }
+
+    /// Everything that is kept of a task.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        self.with(|connection| tasks::find(connection, id))
+    }
+
+    /// The same of several, in the order asked for; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn task_records(&self, ids: &[TaskId]) -> Result<Vec<TaskRecord>, StoreError> {
+        self.with(|connection| {
+            let records = ids.iter().map(|id| tasks::find(connection, *id));
+            records.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// Tasks, in the order they were made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn tasks(&self, filter: &TaskFilter) -> Result<Vec<StoredTask>, StoreError> {
+        self.with(|connection| tasks::list(connection, filter))
+    }
+
+    /// Events, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
+        self.with(|connection| events::list(connection, filter))
     }
 
     fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {

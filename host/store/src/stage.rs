@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use longhouse_core::{Directory, Effect, Event, Reply, Row, Waiter};
+use longhouse_core::{Directory, Effect, Event, EventSeq, Reply, Row, Waiter};
 
 /// How long rows that nobody waits for may stay in memory; the "last milliseconds" that a crash may cost.
 const LAZY_FOR: Duration = Duration::from_millis(20);
@@ -27,6 +27,8 @@ pub(crate) struct Follow {
     pub(crate) replies: Vec<(Waiter, Reply)>,
     /// The directory as of this batch, if the batch changes it.
     pub(crate) directory: Option<Arc<Directory>>,
+    /// The last event of this batch, if it has any.
+    pub(crate) last_event: Option<EventSeq>,
     /// What is to be done outside.
     pub(crate) effects: Vec<Effect>,
 }
@@ -36,7 +38,16 @@ impl Batch {
     pub(crate) fn add(&mut self, rows: Vec<Row>, events: Vec<Event>, now: Instant) {
         self.first_at.get_or_insert(now);
         self.rows.extend(rows);
+        self.follow.last_event = events.last().map(|event| event.seq).or(self.follow.last_event);
         self.events.extend(events);
+    }
+
+    /// Adds what is to be done outside though nothing is to be written for it.
+    pub(crate) fn add_effects(&mut self, effects: Vec<Effect>, now: Instant) {
+        if !effects.is_empty() {
+            self.first_at.get_or_insert(now);
+            self.follow.effects.extend(effects);
+        }
     }
 
     /// Whether there is nothing to be written.

@@ -50,6 +50,7 @@ impl Project {
             argv: vec!["ls".into()],
             cwd: ProjectPath::root(),
             limits: LimitsRequest::default(),
+            hold: None,
         };
         match self.ask(agent(name), Command::StartRun(request)) {
             Ok(Reply::RunStarted(run)) => run.id,
@@ -82,7 +83,7 @@ fn new_agent(name: &str) -> NewAgent {
         name: name.parse().unwrap(),
         role: Role::Worker,
         profile: "full".parse().unwrap(),
-        capabilities: vec!["api".into()],
+        capabilities: vec!["api".parse().unwrap()],
         token: TokenHash(token),
     }
 }
@@ -195,12 +196,22 @@ fn a_step_that_panics_is_answered_and_the_state_comes_back_from_the_database() {
             assert!(!std::mem::take(&mut *self.0.lock().unwrap()), "planned");
             Admit::Allow
         }
+        fn rank(&mut self, task: &Task) -> Rank {
+            HostOrder.rank(task)
+        }
+        fn may_overlap(&mut self, task: &Task, running: &Task) -> bool {
+            HostOrder.may_overlap(task, running)
+        }
     }
     let armed = Arc::new(Mutex::new(true));
     let project = Project::open_in(tempfile::tempdir().unwrap(), Box::new(PanicOnce(Arc::clone(&armed))));
     project.add_agent("a").unwrap();
-    let request =
-        RunRequest { argv: vec!["ls".into()], cwd: ProjectPath::root(), limits: LimitsRequest::default() };
+    let request = RunRequest {
+        argv: vec!["ls".into()],
+        cwd: ProjectPath::root(),
+        limits: LimitsRequest::default(),
+        hold: None,
+    };
     let first = project.ask(agent("a"), Command::StartRun(request));
     // A poisoned lock would panic for ever.
     armed.clear_poison();

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use longhouse_core::{BootNumber, Event, Row, State};
+use longhouse_core::{BootNumber, Event, Row, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::load::{Opening, load};
@@ -22,7 +22,7 @@ pub(crate) enum Work {
     /// Make these durable in one transaction.
     Write { rows: Vec<Row>, events: Vec<Event> },
     /// Drop the connection, open the database again, and rebuild the state from it.
-    Reopen(Opening),
+    Reopen(Opening, Timestamp),
 }
 
 /// What came of a piece of work.
@@ -42,10 +42,11 @@ impl Writer {
     pub(crate) fn start(
         database: &Path,
         opening: Opening,
+        now: Timestamp,
         done: impl FnMut(Done) + Send + 'static,
     ) -> Result<(Self, State, BootNumber), StoreError> {
         let mut connection = database::open_writer(database)?;
-        let (state, boot) = load(&mut connection, opening)?;
+        let (state, boot) = load(&mut connection, opening, now)?;
         let (work, inbox) = channel();
         let mut owner =
             Owner { database: database.to_owned(), connection: Some(connection), unsaved: 0, done };
@@ -94,8 +95,8 @@ impl<F: FnMut(Done)> Owner<F> {
                         self.checkpoint("PASSIVE");
                     }
                 }
-                Ok(Work::Reopen(opening)) => {
-                    let result = self.reopen(opening);
+                Ok(Work::Reopen(opening, now)) => {
+                    let result = self.reopen(opening, now);
                     (self.done)(Done::Reopened(Box::new(result)));
                 }
                 Err(RecvTimeoutError::Timeout) if self.unsaved > 0 => self.checkpoint("TRUNCATE"),
@@ -118,10 +119,10 @@ impl<F: FnMut(Done)> Owner<F> {
         Ok(())
     }
 
-    fn reopen(&mut self, opening: Opening) -> Result<(State, BootNumber), StoreError> {
+    fn reopen(&mut self, opening: Opening, now: Timestamp) -> Result<(State, BootNumber), StoreError> {
         self.connection = None;
         let mut connection = database::open_writer(&self.database)?;
-        let loaded = load(&mut connection, opening)?;
+        let loaded = load(&mut connection, opening, now)?;
         self.connection = Some(connection);
         Ok(loaded)
     }

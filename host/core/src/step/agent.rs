@@ -34,13 +34,13 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
     let state = &mut *context.state;
     let tokens = state.tokens.extract_if(.., |_, token| token.agent == *name).map(|(hash, _)| hash);
     context.step.rows.extend(tokens.map(Row::DeleteToken));
+    context.step.rows.push(Row::ForgetAllReplies(name.clone()));
     context.step.rows.push(Row::DeleteAgent(name.clone()));
     let runs = state.runs.values().filter(|run| run.agent == *name);
     context.step.effects.extend(
         runs.map(|run| Effect::KillRun { run: run.id, reason: format!("its agent {name} was removed") }),
     );
     context.state.remembered.forget(name);
-    context.step.rows.push(Row::ForgetAllReplies(name.clone()));
     let author = context.author();
     context.event(author, EventKind::AgentRemoved { name: name.clone() });
     task::holder_removed(context, name);

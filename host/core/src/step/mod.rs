@@ -95,7 +95,10 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
     let Envelope { waiter, caller, now, seed, command, keyed } = envelope;
     let mut step = Step::default();
     let mut context = Context { state, caller: &caller, waiter, now, seed, step: &mut step, decide };
-    due::decide(&mut context);
+    // A clock that jumped says nothing about what is due.
+    if command != Command::Forgive {
+        due::decide(&mut context);
+    }
     let answer = match repeat::of(&mut context, keyed.as_ref()) {
         repeat::Repeat::No => dispatch(&mut context, command, keyed.as_ref()),
         repeat::Repeat::Answered(reply) => Ok(Some(reply)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use longhouse_core::{
-    Agent, AgentName, Caller, Command, NewAgent, ProfileName, Reply, Role, Timestamp, TokenHash,
+    Agent, AgentName, Caller, Capability, Command, NewAgent, ProfileName, Reply, Role, Timestamp, TokenHash,
 };
 use longhouse_store::Coordinator;
 use sha2::{Digest as _, Sha256};
@@ -25,7 +25,7 @@ pub struct AgentSpec {
     /// Must be defined.
     pub profile: ProfileName,
     /// Skills it advertises.
-    pub capabilities: Vec<String>,
+    pub capabilities: Vec<Capability>,
 }
 
 /// A bearer token: 256 random bits. Shown once, stored only as its hash.
@@ -98,6 +98,10 @@ async fn done(coordinator: &Coordinator, caller: Caller, command: Command) -> Re
     match coordinator.submit(caller, command).await? {
         Reply::Done => Ok(()),
         Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) => Err(AppError::Confused),
+        Reply::RunStarted(_)
+        | Reply::RunIsLive(_)
+        | Reply::RunIsNotLive(_)
+        | Reply::Task(_)
+        | Reply::Queue(_) => Err(AppError::Confused),
     }
 }

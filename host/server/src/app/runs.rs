@@ -98,7 +98,9 @@ pub async fn find(
             output: Output::default(),
         }))),
         Reply::RunIsNotLive(id) => stored(project, agent, id).await,
-        Reply::Done | Reply::RunStarted(_) | Reply::Refused(_) => Err(AppError::Confused),
+        Reply::Done | Reply::RunStarted(_) | Reply::Task(_) | Reply::Queue(_) | Reply::Refused(_) => {
+            Err(AppError::Confused)
+        }
     }
 }
 
@@ -209,12 +211,15 @@ impl Execution {
 
     async fn ask(&self, new: &NewRun) -> Result<StartedRun, AppError> {
         let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
-        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits };
+        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits, hold: None };
         match self.project.ask(Caller::Agent(self.agent.clone()), Command::StartRun(request)).await? {
             Reply::RunStarted(started) => Ok(*started),
-            Reply::Done | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) | Reply::Refused(_) => {
-                Err(AppError::Confused)
-            }
+            Reply::Done
+            | Reply::RunIsLive(_)
+            | Reply::RunIsNotLive(_)
+            | Reply::Task(_)
+            | Reply::Queue(_)
+            | Reply::Refused(_) => Err(AppError::Confused),
         }
     }
 

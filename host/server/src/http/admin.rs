@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use longhouse_core::{Agent, AgentName};
+use longhouse_core::{Agent, AgentName, InvalidId};
 use longhouse_store::Coordinator;
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ impl AgentBody {
             name: name.to_string(),
             role: role.to_string(),
             profile: profile.to_string(),
-            capabilities: capabilities.clone(),
+            capabilities: capabilities.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -74,7 +74,12 @@ impl NewAgentBody {
             name: self.name.parse().map_err(|error| ApiError::invalid("name", error))?,
             role: self.role.parse().map_err(|error| ApiError::invalid("role", error))?,
             profile: self.profile.parse().map_err(|error| ApiError::invalid("profile", error))?,
-            capabilities: self.capabilities,
+            capabilities: self
+                .capabilities
+                .iter()
+                .map(|capability| capability.parse())
+                .collect::<Result<_, _>>()
+                .map_err(|error: InvalidId| ApiError::invalid("capabilities", error))?,
         })
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use longhouse_core::{InvalidId, InvalidPath, Refusal, Unauthenticated};
+use longhouse_core::{InvalidId, InvalidPath, InvalidTask, Refusal, TaskRefusal, Unauthenticated};
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError};
 use longhouse_workspace::WorkspaceError;
@@ -176,8 +176,57 @@ impl From<Refusal> for ApiError {
             }
             Refusal::NotAdmitted(_) => answer(StatusCode::FORBIDDEN, "not_admitted"),
             Refusal::NoSuchRun(_) => unknown_run(detail),
+            Refusal::KeyReused => answer(StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
+            Refusal::Superseded => answer(StatusCode::CONFLICT, "superseded"),
+            Refusal::Task(refusal) => task(&refusal),
             Refusal::TokenExists => Self::internal(&refusal),
         }
+    }
+}
+
+fn task(refusal: &TaskRefusal) -> ApiError {
+    let answer = |status, code| ApiError::new(status, code, refusal.to_string());
+    let invalid = |field| answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", field);
+    match refusal {
+        TaskRefusal::NoSuchTask(id) => {
+            answer(StatusCode::NOT_FOUND, "unknown_task").with("task", id.to_string())
+        }
+        TaskRefusal::StaleLease { status, holder, .. } => {
+            let holder =
+                holder.as_ref().map(|(agent, fence)| json!({ "agent": agent.as_str(), "fence": fence.0 }));
+            answer(StatusCode::CONFLICT, "stale_lease")
+                .with("holder", holder)
+                .with("task_status", status.as_str())
+        }
+        TaskRefusal::AlreadyClaimed { holder, .. } => answer(StatusCode::CONFLICT, "already_claimed")
+            .with("holder", json!({ "agent": holder.as_str() })),
+        TaskRefusal::WrongStatus { status, .. } => {
+            answer(StatusCode::CONFLICT, "not_possible").with("task_status", status.as_str())
+        }
+        TaskRefusal::NotForYou { .. } => answer(StatusCode::FORBIDDEN, "not_claimable"),
+        TaskRefusal::NotYours { .. } => answer(StatusCode::FORBIDDEN, "not_yours"),
+        TaskRefusal::Cycle(_) => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "cycle").with("field", "depends_on")
+        }
+        TaskRefusal::NoSuchSibling { .. } => invalid("depends_on"),
+        TaskRefusal::ParentEnded { parent, status } => answer(StatusCode::CONFLICT, "parent_ended")
+            .with("task", parent.to_string())
+            .with("task_status", status.as_str()),
+        TaskRefusal::Count(_) => invalid("tasks"),
+        TaskRefusal::ClaimOutOfRange { field, .. } => invalid(field),
+        TaskRefusal::DeadlinePassed => invalid("deadline_ms"),
+        TaskRefusal::Retried(_) => answer(StatusCode::CONFLICT, "retried"),
+        TaskRefusal::Invalid(error) => invalid(invalid_field(error)),
+    }
+}
+
+fn invalid_field(error: &InvalidTask) -> &'static str {
+    match error {
+        InvalidTask::NoTitle => "title",
+        InvalidTask::TooLong { field, .. } | InvalidTask::TooMany { field, .. } => field,
+        InvalidTask::Priority(_) => "priority",
+        InvalidTask::Attempts => "max_attempts",
+        InvalidTask::EmptyVerify => "verify",
     }
 }
 
@@ -269,6 +318,7 @@ fn store(error: &StoreError) -> ApiError {
         | StoreError::SchemaTooNew { .. }
         | StoreError::Damaged(_)
         | StoreError::Impossible { .. }
+        | StoreError::Unwritable(_)
         | StoreError::Sqlite(_)
         | StoreError::Thread(_) => ApiError::internal(error),
     }

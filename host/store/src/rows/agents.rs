@@ -3,11 +3,11 @@
 use longhouse_core::{Agent, AgentName};
 use rusqlite::Connection;
 
-use super::{from_json, parsed};
+use super::{from_json, parsed, to_json};
 use crate::StoreError;
 
 pub(crate) fn put(connection: &Connection, agent: &Agent) -> Result<(), StoreError> {
-    let capabilities = serde_json::Value::from(agent.capabilities.clone()).to_string();
+    let capabilities = to_json(&agent.capabilities)?;
     connection
         .prepare_cached(
             "INSERT INTO agents (name, role, profile, capabilities) VALUES (?1, ?2, ?3, ?4)

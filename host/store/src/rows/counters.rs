@@ -1,9 +1,9 @@
 //! Counters that outlive a process.
 
-use longhouse_core::BootNumber;
-use rusqlite::Connection;
+use longhouse_core::{BootNumber, Fence};
+use rusqlite::{Connection, OptionalExtension as _};
 
-use super::number;
+use super::{integer, number};
 use crate::StoreError;
 
 /// Counts one more opening of the project; also the proof that the database can be written.
@@ -16,4 +16,18 @@ pub(crate) fn next_boot(connection: &Connection) -> Result<BootNumber, StoreErro
         |row| row.get(0),
     )?;
     Ok(BootNumber(number("counters.boot", boot)?))
+}
+
+pub(crate) fn set_fence_limit(connection: &Connection, limit: Fence) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO counters (name, value) VALUES ('fence', ?1)")?
+        .execute([integer(limit.0)])?;
+    Ok(())
+}
+
+/// No fence above this one was given.
+pub(crate) fn fence_limit(connection: &Connection) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM counters WHERE name = 'fence'")?;
+    let limit: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
+    limit.map_or(Ok(0), |limit| number("counters.value", limit))
 }

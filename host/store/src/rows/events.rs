@@ -1,24 +1,58 @@
 //! The history of what happened.
 
-use longhouse_core::{Event, EventKind};
-use rusqlite::Connection;
-use serde_json::{Value, json};
+use longhouse_core::{AgentName, Event, EventKind, EventSeq, RunId, TaskId, Timestamp};
+use rusqlite::{Connection, Row};
+use serde_json::json;
+use serde_json::value::RawValue;
 
-use super::{integer, number, runs};
+use super::{integer, number, parsed, runs, to_json};
 use crate::StoreError;
+
+/// Which events to read.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only those after this one.
+    pub after: u64,
+    /// Only of these types; of all if empty. `task.` stands for all that begin so.
+    pub types: Vec<String>,
+    /// Only about this task.
+    pub task: Option<TaskId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Its place in the project's history.
+    pub seq: EventSeq,
+    /// When, by the server's clock.
+    pub at: Timestamp,
+    /// What happened: subject, dot, what happened to it.
+    pub kind: String,
+    /// Who did it; `None` for the operator and the server.
+    pub agent: Option<AgentName>,
+    /// The task it is about, if any.
+    pub task: Option<TaskId>,
+    /// The run it is about, if any.
+    pub run: Option<RunId>,
+    /// What belongs to it beyond that: a JSON object.
+    pub data: Box<RawValue>,
+}
 
 pub(crate) fn append(connection: &Connection, event: &Event) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO events (seq, at_ms, type, agent, run, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO events (seq, at_ms, type, agent, task, run, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute((
             integer(event.seq.0),
             integer(event.at.as_millis()),
             event.kind.type_name(),
-            event.agent.as_ref().map(|agent| agent.as_str()),
+            event.agent.as_ref().map(AgentName::as_str),
+            event.kind.task().map(|task| integer(task.0)),
             event.kind.run().map(runs::key),
-            data(&event.kind).to_string(),
+            data(&event.kind)?,
         ))?;
     Ok(())
 }
@@ -29,17 +63,61 @@ pub(crate) fn last_seq(connection: &Connection) -> Result<u64, StoreError> {
     number("events.seq", last)
 }
 
-/// What belongs to the event beyond its columns.
-fn data(kind: &EventKind) -> Value {
-    match kind {
-        EventKind::AgentAdded { name, role, profile } => {
-            json!({ "name": name.as_str(), "role": role.as_str(), "profile": profile.as_str() })
-        }
-        EventKind::AgentRemoved { name } => json!({ "name": name.as_str() }),
-        EventKind::TokenMinted { name, expires_at } => {
-            json!({ "name": name.as_str(), "expires_at_ms": expires_at.map(|at| at.as_millis()) })
-        }
-        EventKind::RunBecameJob { run: _ } => json!({}),
-        EventKind::RunEnded { run: _, outcome } => json!({ "outcome": outcome.as_str() }),
+/// Events in order.
+pub(crate) fn list(connection: &Connection, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
+    let about = if filter.task.is_some() { "task = ?2" } else { "?2 IS NULL" };
+    let sql = format!(
+        "SELECT seq, at_ms, type, agent, task, run, data FROM events
+         WHERE seq > ?1 AND {about}
+           AND (?3 = '[]' OR EXISTS (SELECT 1 FROM json_each(?3) AS wanted
+                WHERE wanted.value = type
+                   OR (wanted.value LIKE '%.' AND substr(type, 1, length(wanted.value)) = wanted.value)))
+         ORDER BY seq LIMIT ?4"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((
+        integer(filter.after),
+        filter.task.map(|task| integer(task.0)),
+        to_json(&filter.types)?,
+        filter.limit,
+    ))?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        events.push(stored(row)?);
     }
+    Ok(events)
+}
+
+fn stored(row: &Row<'_>) -> Result<StoredEvent, StoreError> {
+    let agent: Option<String> = row.get(3)?;
+    let task: Option<i64> = row.get(4)?;
+    let run: Option<i64> = row.get(5)?;
+    let data: String = row.get(6)?;
+    Ok(StoredEvent {
+        seq: EventSeq(number("events.seq", row.get(0)?)?),
+        at: Timestamp::from_millis(number("events.at_ms", row.get(1)?)?),
+        kind: row.get(2)?,
+        agent: agent.map(|agent| parsed("events.agent", agent)).transpose()?,
+        task: task.map(|task| number("events.task", task).map(TaskId)).transpose()?,
+        run: run.map(runs::id).transpose()?,
+        data: RawValue::from_string(data)
+            .map_err(|error| StoreError::Impossible { column: "events.data", value: error.to_string() })?,
+    })
+}
+
+/// What belongs to the event beyond its columns.
+fn data(kind: &EventKind) -> Result<String, StoreError> {
+    Ok(match kind {
+        EventKind::AgentAdded { name, role, profile } => {
+            json!({ "name": name.as_str(), "role": role.as_str(), "profile": profile.as_str() }).to_string()
+        }
+        EventKind::AgentRemoved { name } => json!({ "name": name.as_str() }).to_string(),
+        EventKind::TokenMinted { name, expires_at } => {
+            json!({ "name": name.as_str(), "expires_at_ms": expires_at.map(|at| at.as_millis()) }).to_string()
+        }
+        EventKind::RunBecameJob { run: _ } => "{}".to_owned(),
+        EventKind::RunEnded { run: _, outcome } => json!({ "outcome": outcome.as_str() }).to_string(),
+        EventKind::Task(about) => to_json(&about.event)?,
+        EventKind::Queue(event) => to_json(event)?,
+    })
 }

@@ -3,7 +3,10 @@
 pub(crate) mod agents;
 pub(crate) mod counters;
 pub(crate) mod events;
+pub(crate) mod replies;
 pub(crate) mod runs;
+pub(crate) mod settings;
+pub(crate) mod tasks;
 pub(crate) mod tokens;
 
 use longhouse_core::Row;
@@ -19,6 +22,12 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::PutToken(token) => tokens::put(connection, token),
         Row::DeleteToken(hash) => tokens::delete(connection, hash),
         Row::PutRun(record) => runs::put(connection, record),
+        Row::Task(row) => tasks::apply(connection, row),
+        Row::SetQueueRules(rules) => settings::set_queue_rules(connection, rules),
+        Row::SetFenceLimit(limit) => counters::set_fence_limit(connection, *limit),
+        Row::KeepReply(kept) => replies::keep(connection, kept),
+        Row::ForgetReplies(agent, keys) => replies::forget(connection, agent, keys),
+        Row::ForgetAllReplies(agent) => replies::forget_all(connection, agent),
     }
 }
 
@@ -40,4 +49,9 @@ fn parsed<T: std::str::FromStr>(column: &'static str, text: String) -> Result<T,
 /// A stored JSON text as what it was written from.
 fn from_json<T: serde::de::DeserializeOwned>(column: &'static str, text: String) -> Result<T, StoreError> {
     serde_json::from_str(&text).map_err(|_| StoreError::Impossible { column, value: text })
+}
+
+/// A value as JSON text.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(StoreError::Unwritable)
 }

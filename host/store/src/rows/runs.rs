@@ -20,7 +20,7 @@ pub(crate) fn key(id: RunId) -> i64 {
     (i64::from(id.boot.0) << 32) | i64::from(id.number)
 }
 
-fn id(key: i64) -> Result<RunId, StoreError> {
+pub(crate) fn id(key: i64) -> Result<RunId, StoreError> {
     Ok(RunId {
         boot: BootNumber(number("runs.id", key >> 32)?),
         number: number("runs.id", key & 0xffff_ffff)?,
@@ -93,7 +93,16 @@ pub(crate) fn running(connection: &Connection) -> Result<Vec<LiveRun>, StoreErro
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
         let RunRecord { id, agent, argv, cwd, started_at, status: _, output: _ } = record(row)?;
-        runs.push(LiveRun { id, agent, argv, cwd, limits: Limits::default(), started_at, job: true });
+        runs.push(LiveRun {
+            id,
+            agent,
+            argv,
+            cwd,
+            limits: Limits::default(),
+            hold: None,
+            started_at,
+            job: true,
+        });
     }
     Ok(runs)
 }

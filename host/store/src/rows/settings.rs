@@ -1,0 +1,20 @@
+//! Rules that are set as a whole.
+
+use longhouse_core::QueueRules;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{from_json, to_json};
+use crate::StoreError;
+
+pub(crate) fn set_queue_rules(connection: &Connection, rules: &QueueRules) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO settings (name, value) VALUES ('queue', ?1)")?
+        .execute([to_json(rules)?])?;
+    Ok(())
+}
+
+pub(crate) fn queue_rules(connection: &Connection) -> Result<QueueRules, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = 'queue'")?;
+    let rules: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+    rules.map_or(Ok(QueueRules::default()), |rules| from_json("settings.value", rules))
+}
