@@ -259,18 +259,19 @@ impl Owner {
         }
     }
 
-    /// What a durable batch leads to: answers first, then who is who, then deeds.
+    /// What a durable batch leads to: who is who and what happened, answers, then deeds.
     fn follow(&mut self, follow: Follow) {
         let Follow { replies, directory, last_event, effects } = follow;
         // An agent that was just told of its token uses it at once.
         if let Some(directory) = directory {
             self.directory.store(directory);
         }
-        for (waiter, reply) in replies {
-            self.answer(waiter, reply);
-        }
+        // Whoever was answered finds the event of it.
         if let Some(last_event) = last_event {
             self.last_event.send_replace(last_event);
+        }
+        for (waiter, reply) in replies {
+            self.answer(waiter, reply);
         }
         for effect in effects {
             (self.effects)(effect);

@@ -70,8 +70,8 @@ pub(crate) fn list(connection: &Connection, filter: &EventFilter) -> Result<Vec<
         "SELECT seq, at_ms, type, agent, task, run, data FROM events
          WHERE seq > ?1 AND {about}
            AND (?3 = '[]' OR EXISTS (SELECT 1 FROM json_each(?3) AS wanted
-                WHERE wanted.value = type
-                   OR (wanted.value LIKE '%.' AND substr(type, 1, length(wanted.value)) = wanted.value)))
+                WHERE wanted.value = events.type
+                   OR (wanted.value LIKE '%.' AND substr(events.type, 1, length(wanted.value)) = wanted.value)))
          ORDER BY seq LIMIT ?4"
     );
     let mut statement = connection.prepare_cached(&sql)?;

@@ -1,5 +1,7 @@
 //! The coordinator over a real database file: what it promises about answers and durability.
 
+mod tasks;
+
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
