@@ -116,6 +116,11 @@ impl State {
         self.queue.waiting.waiters()
     }
 
+    /// The boot that this state serves.
+    pub const fn boot(&self) -> BootNumber {
+        self.boot
+    }
+
     /// The last event that happened.
     pub const fn last_event(&self) -> EventSeq {
         self.last_event

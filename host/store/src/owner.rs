@@ -103,13 +103,13 @@ impl Owner {
             // The loop only goes away after the writer: nobody is left to be told.
             let _ = mailbox.send(Mail::Writer(done));
         };
-        let (writer, state, boot) = Writer::start(&database, Opening::Boot(profiles), clock.now(), done)?;
+        let (writer, state) = Writer::start(&database, profiles, clock.now(), done)?;
         directory.store(Arc::new(state.directory()));
         last_event.send_replace(state.last_event());
         let last_step = (clock.now(), Instant::now());
         let mut owner = Self {
+            boot: state.boot(),
             state,
-            boot,
             decide,
             clock,
             effects,
