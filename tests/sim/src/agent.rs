@@ -1,0 +1,145 @@
+//! Agents: they believe what they were told, and act on it.
+
+use longhouse_core::{
+    Again, AgentName, Caller, ClaimRequest, Command, Completion, Failure, Hold, Keyed, NewTask,
+    OnParentFailure, Parent, Progress, Reply, TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp,
+    Want,
+};
+
+use crate::random::Random;
+
+/// One agent.
+pub struct Agent {
+    pub name: AgentName,
+    /// What it believes to hold.
+    pub holds: Vec<Hold>,
+    /// Until when it does nothing.
+    pub asleep_until: Timestamp,
+    /// What it asked and was not answered: asked again, word for word, until it is.
+    pub unanswered: Option<(Command, Keyed)>,
+    /// Tasks that it made and knows of.
+    pub made: Vec<TaskId>,
+    /// Questions it left with tasks.
+    pub asked: Vec<TaskId>,
+    requests: u64,
+}
+
+impl Agent {
+    pub fn new(number: usize) -> Self {
+        let name = format!("agent-{number}").parse().expect("a name");
+        let asleep_until = Timestamp::from_millis(0);
+        Self { name, holds: vec![], asleep_until, unanswered: None, made: vec![], asked: vec![], requests: 0 }
+    }
+
+    pub fn caller(&self) -> Caller {
+        Caller::Agent(self.name.clone())
+    }
+
+    /// What it does next. While the queue is being drained it makes and gives up nothing.
+    pub fn next(&mut self, random: &mut Random, now: Timestamp, draining: bool) -> (Command, Keyed) {
+        if let Some(request) = &self.unanswered {
+            return request.clone();
+        }
+        let command = Command::Task(self.wish(random, now, draining));
+        self.requests += 1;
+        let keyed = Keyed {
+            key: format!("{}-{}", self.name, self.requests).parse().expect("a key"),
+            hash: self.requests,
+        };
+        self.unanswered = Some((command.clone(), keyed.clone()));
+        (command, keyed)
+    }
+
+    fn wish(&mut self, random: &mut Random, now: Timestamp, draining: bool) -> TaskCommand {
+        let held = random.pick(&self.holds).copied();
+        let asked = self.asked.last().copied();
+        match (held, if draining { 100 } else { random.below(100) }) {
+            (_, 0..15) => self.create(random, now),
+            (_, 15..18) if !self.made.is_empty() => {
+                let task = *random.pick(&self.made).expect("it made some");
+                TaskCommand::Cancel(task, "not needed".into())
+            }
+            (Some(hold), 18..30) => TaskCommand::Renew(hold),
+            (Some(hold), 30..38) => TaskCommand::Progress(
+                hold,
+                Progress { current_step: 1, total_steps: 2, message: "half".into() },
+            ),
+            (Some(hold), 38..46) => {
+                TaskCommand::Fail(Failure { hold, reason: "no luck".into(), again: Again::IfAttemptsAreLeft })
+            }
+            (Some(hold), 46..50) => TaskCommand::Release(hold, "for another".into()),
+            (Some(hold), 50..54) => TaskCommand::Ask(hold, "which one?".into()),
+            (Some(hold), 54..75) | (Some(hold), 100) => {
+                let next = random.permille(300).then(|| self.claim(random, now));
+                TaskCommand::Complete(Completion { hold, result: "done".into(), next })
+            }
+            (_, 75..82 | 100) if asked.is_some() => {
+                let task = asked.expect("it asked");
+                TaskCommand::Answer(task, "this one".into())
+            }
+            (Some(_) | None, _) => TaskCommand::Claim(self.claim(random, now)),
+        }
+    }
+
+    fn create(&mut self, random: &mut Random, now: Timestamp) -> TaskCommand {
+        let count = 1 + random.below(3);
+        let mut tasks = Vec::new();
+        for index in 0..count {
+            let mut spec = TaskSpec { max_attempts: 1 + random.below(3) as u32, ..TaskSpec::default() };
+            spec.on_parent_failure = *random
+                .pick(&[OnParentFailure::Cancel, OnParentFailure::Run, OnParentFailure::Ignore])
+                .expect("three");
+            spec.not_before = random.permille(100).then(|| now.plus_millis(random.below(60_000) as u64));
+            let parents =
+                if index > 0 && random.permille(400) { vec![Parent::Sibling(index - 1)] } else { vec![] };
+            let body = TaskBody::new("a task", "to be done").expect("a body");
+            tasks.push(NewTask { body, spec, parents });
+        }
+        TaskCommand::Create(tasks)
+    }
+
+    fn claim(&self, random: &mut Random, now: Timestamp) -> ClaimRequest {
+        let wait = random.permille(300);
+        ClaimRequest {
+            want: Want::Next(1 + random.below(2) as u32),
+            ttl_ms: 10_000 + random.below(20_000) as u64,
+            wait_until: wait.then(|| now.plus_millis(random.below(30_000) as u64)),
+            ..ClaimRequest::next()
+        }
+    }
+
+    /// Takes in the answer to what it asked.
+    pub fn learn(&mut self, reply: &Reply) {
+        let Some((command, _)) = self.unanswered.take() else { return };
+        let Command::Task(command) = command else { return };
+        match (&command, reply) {
+            (_, Reply::Task(TaskReply::Created(created))) => {
+                self.made.extend(created.iter().map(|task| task.id))
+            }
+            (TaskCommand::Answer(task, _), _) => self.asked.retain(|asked| asked != task),
+            (TaskCommand::Ask(hold, _), Reply::Task(TaskReply::Stands(_))) => self.asked.push(hold.task),
+            (_, _) => {}
+        }
+        if ends_a_hold(&command, reply)
+            && let Some(hold) = proof(&command)
+        {
+            self.holds.retain(|held| *held != hold);
+        }
+        if let Reply::Task(TaskReply::Claimed(claimed)) = reply {
+            self.holds.extend(claimed.grants.iter().map(longhouse_core::Grant::hold));
+        }
+    }
+}
+
+fn ends_a_hold(command: &TaskCommand, reply: &Reply) -> bool {
+    match reply {
+        Reply::Refused(_) => true,
+        Reply::Task(TaskReply::Held(_)) => false,
+        Reply::Task(_) | Reply::Done => proof(command).is_some(),
+        Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) | Reply::Queue(_) => false,
+    }
+}
+
+fn proof(command: &TaskCommand) -> Option<Hold> {
+    crate::server::hold_of(&mut command.clone()).copied()
+}
