@@ -12,7 +12,7 @@ use longhouse_store::{Clock, SystemClock};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use crate::app::{App, OpenError, Project};
+use crate::app::{App, OpenError, Project, checks};
 use crate::home::Home;
 use crate::http;
 
@@ -107,6 +107,7 @@ impl Server {
             .with_graceful_shutdown(stop(&stopping));
         let operator = axum::serve(control, http::operator_router(Arc::clone(&self.project)))
             .with_graceful_shutdown(stop(&stopping));
+        tokio::spawn(checks::carry_out_all(Arc::clone(&self.app), Arc::clone(&self.project)));
         let closing = async {
             shutdown.await;
             tracing::info!("stopping");

@@ -40,6 +40,19 @@ pub enum AppError {
     /// No run that the caller may see has this id.
     #[error("there is no run {0}")]
     UnknownRun(RunId),
+    /// A cursor that no event has reached: of another project, or of one that was restored from a back-up.
+    #[error(
+        "event {after} has not happened; the last one is {last}. Read the state anew, and go on from its `as_of`"
+    )]
+    CursorAhead {
+        /// The cursor.
+        after: u64,
+        /// The last event.
+        last: u64,
+    },
+    /// A check whose task's creator is gone.
+    #[error("nobody is there any more under whose profile it could run")]
+    NobodyToCheck,
     /// An answer that the coordinator never gives to what was asked.
     #[error("the coordinator gave an answer that does not fit")]
     Confused,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use longhouse_core::{AgentName, RunId, RunRecord};
 use longhouse_engine::{EngineError, RunHandle};
@@ -81,6 +82,14 @@ impl LiveRuns {
     pub async fn none_left(&self) {
         // The sender lives in `self`, so this ends only when the count is 0.
         let _ = self.count.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Waits until one that is live now has ended, but not for longer than `patience`.
+    pub async fn one_less(&self, patience: Duration) {
+        let mut count = self.count.subscribe();
+        let before = *count.borrow_and_update();
+        // Either way the caller looks again.
+        let _ = tokio::time::timeout(patience, count.wait_for(|count| *count < before)).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Arc<LiveRun>>> {

@@ -2,12 +2,17 @@
 //! functions and have no rules of their own.
 
 pub mod agents;
+pub mod checks;
 mod error;
+pub mod events;
 pub mod files;
 mod live;
+mod presence;
 mod project;
+pub mod queue;
 pub mod runs;
+pub mod tasks;
 
 pub use error::AppError;
 pub use live::{LiveRuns, Phase};
-pub use project::{App, OpenError, Project};
+pub use project::{App, By, OpenError, Project};

@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhouse_core::{Caller, Command, Effect, FileGrants, HostOrder, Profiles, ProjectName, Reply};
+use longhouse_core::{
+    AgentName, Caller, Command, Effect, FileGrants, HostOrder, Keyed, Profiles, ProjectName, Reply, Session,
+    Timestamp,
+};
 use longhouse_engine::Engine;
-use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, StoreError};
+use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, Reads, StoreError};
 use longhouse_workspace::{Root, WorkspaceError};
 
+use super::checks::{Check, Checks};
+use super::presence::Presence;
 use super::{AppError, LiveRuns};
 use crate::config::{self, ConfigError};
 use crate::home::Home;
@@ -35,7 +40,19 @@ pub struct Project {
     pub coordinator: Coordinator,
     /// Its runs that have begun and not ended.
     pub live: Arc<LiveRuns>,
+    /// Its checks that wait to be carried out.
+    pub checks: Checks,
+    presence: Presence,
     _lock: ProjectLock,
+}
+
+/// Which agent asks, and under which key if the request is to have its effect once.
+#[derive(Debug, Clone)]
+pub struct By {
+    /// Who.
+    pub agent: AgentName,
+    /// The key, and what was asked under it.
+    pub keyed: Option<Keyed>,
 }
 
 /// Why a project cannot be served.
@@ -72,10 +89,15 @@ impl Project {
         };
         let root = Arc::new(Root::open(home.project())?);
         let live = Arc::new(LiveRuns::default());
+        let (due, checks) = Checks::new();
         let effects = {
             let live = Arc::clone(&live);
             Box::new(move |effect| match effect {
                 Effect::KillRun { run, reason } => live.kill(run, &reason),
+                Effect::Check { hold, argv, creator } => {
+                    // Fails only when the server is ending: the check is due again when it begins.
+                    let _ = due.send(Check { hold, argv, creator });
+                }
             })
         };
         warn_of_what_is_not_enforced(&config.profiles);
@@ -86,7 +108,8 @@ impl Project {
             decide: Box::new(HostOrder),
             effects,
         })?;
-        Ok(Self { name, home, root, coordinator, live, _lock: lock })
+        let presence = Presence::default();
+        Ok(Self { name, home, root, coordinator, live, checks, presence, _lock: lock })
     }
 
     /// Asks the coordinator, and takes its refusal for an error.
@@ -94,9 +117,35 @@ impl Project {
     /// # Errors
     /// What it refused with, or that it did not answer.
     pub async fn ask(&self, caller: Caller, command: Command) -> Result<Reply, AppError> {
-        match self.coordinator.submit(caller, command).await? {
-            Reply::Refused(refusal) => Err(refusal.into()),
-            reply => Ok(reply),
+        accepted(self.coordinator.submit(caller, command).await?)
+    }
+
+    /// As [`Project::ask`], for an agent's request that may have a key.
+    ///
+    /// # Errors
+    /// As [`Project::ask`].
+    pub async fn ask_by(&self, by: By, command: Command) -> Result<Reply, AppError> {
+        let By { agent, keyed } = by;
+        accepted(self.coordinator.submit_keyed(Caller::Agent(agent), command, keyed).await?)
+    }
+
+    /// Reads the database where blocking is allowed.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Reads) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, AppError> {
+        let project = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || read(project.coordinator.reads())).await;
+        Ok(done.map_err(|_| AppError::CutOff)??)
+    }
+
+    /// An agent showed up, in this session of its client if it names one: what it holds, it keeps.
+    pub fn touch(&self, agent: &AgentName, session: Option<&Session>, now: Timestamp) {
+        if self.presence.is_news(agent, session, now) {
+            self.coordinator.tell(Caller::Server, Command::Touch(agent.clone(), session.cloned()));
         }
     }
 
@@ -116,6 +165,7 @@ impl Project {
     /// Waits until all runs have ended, stops those that have not within `patience`, and closes the database.
     pub async fn close(&self, patience: Duration) {
         if tokio::time::timeout(patience, self.live.none_left()).await.is_err() {
+            self.checks.stop();
             self.live.kill_all("the server stopped");
             self.live.none_left().await;
         }
@@ -123,6 +173,18 @@ impl Project {
         if tokio::task::spawn_blocking(move || coordinator.close()).await.is_err() {
             tracing::error!("closing the database was cut off");
         }
+    }
+}
+
+fn accepted(reply: Reply) -> Result<Reply, AppError> {
+    match reply {
+        Reply::Refused(refusal) => Err(refusal.into()),
+        Reply::Done
+        | Reply::RunStarted(_)
+        | Reply::RunIsLive(_)
+        | Reply::RunIsNotLive(_)
+        | Reply::Task(_)
+        | Reply::Queue(_) => Ok(reply),
     }
 }
 

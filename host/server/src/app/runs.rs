@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Agent, AgentName, Caller, Chunk, Command, Consumption, LimitsRequest, Outcome, Output, ProjectPath,
-    Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
+    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Hold, LimitsRequest, Outcome, Output,
+    ProjectPath, Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
 };
 use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
 use longhouse_store::{Clock, RunFilter};
@@ -31,6 +31,10 @@ pub struct NewRun {
     pub timeout: Option<Duration>,
     /// How long to wait before the run becomes a job.
     pub wait: Duration,
+    /// The lease it works under, if it names one.
+    pub hold: Option<Hold>,
+    /// What it may change, below its profile.
+    pub access: Access,
 }
 
 /// A run as it is told of: its record so far.
@@ -163,7 +167,7 @@ pub async fn list(
     }
     let own = (!agent.may_see_all_runs()).then(|| agent.name.clone());
     let filter = RunFilter { agent: own, before, limit };
-    let stored = read(project, move |project| project.coordinator.reads().runs(&filter)).await?;
+    let stored = project.read(move |reads| reads.runs(&filter)).await?;
     let live: Vec<RunId> = runs.iter().map(|run| run.0.id).collect();
     runs.extend(stored.into_iter().filter(|run| !live.contains(&run.id)).map(|run| RunView(Arc::new(run))));
     runs.sort_by_key(|run| std::cmp::Reverse(run.0.id));
@@ -211,7 +215,7 @@ impl Execution {
 
     async fn ask(&self, new: &NewRun) -> Result<StartedRun, AppError> {
         let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
-        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits, hold: None };
+        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits, hold: new.hold };
         match self.project.ask(Caller::Agent(self.agent.clone()), Command::StartRun(request)).await? {
             Reply::RunStarted(started) => Ok(*started),
             Reply::Done
@@ -275,7 +279,10 @@ fn spec(project: &Project, tool: ToolRef, started: StartedRun, new: NewRun) -> R
         stdin: new.stdin,
         limits: started.limits,
         root: Arc::clone(&project.root),
-        access: started.access,
+        access: match (started.access, new.access) {
+            (Access::ReadWrite, Access::ReadWrite) => Access::ReadWrite,
+            (Access::ReadOnly, _) | (_, Access::ReadOnly) => Access::ReadOnly,
+        },
     }
 }
 
@@ -294,7 +301,7 @@ fn visible(project: &Project, agent: &Agent, id: RunId) -> Option<Arc<LiveRun>> 
 }
 
 async fn stored(project: &Arc<Project>, agent: &Agent, id: RunId) -> Result<RunView, AppError> {
-    let record = read(project, move |project| project.coordinator.reads().run(id)).await?;
+    let record = project.read(move |reads| reads.run(id)).await?;
     match record.filter(|record| agent.may_see_runs_of(&record.agent)) {
         Some(record) => Ok(RunView(Arc::new(record))),
         None => Err(AppError::UnknownRun(id)),
@@ -309,14 +316,4 @@ async fn wait_for(live: &LiveRun, wait: Duration) -> Result<Option<Arc<RunRecord
         Ok(Phase::Waiting | Phase::Cancelled(_) | Phase::Running(_)) => Err(AppError::Confused),
         Err(_) => Ok(None),
     }
-}
-
-/// Reads the database where blocking is allowed.
-async fn read<T: Send + 'static>(
-    project: &Arc<Project>,
-    read: impl FnOnce(&Project) -> Result<T, longhouse_store::StoreError> + Send + 'static,
-) -> Result<T, AppError> {
-    let project = Arc::clone(project);
-    let done = tokio::task::spawn_blocking(move || read(&project)).await;
-    Ok(done.map_err(|_| AppError::CutOff)??)
 }

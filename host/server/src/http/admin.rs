@@ -91,7 +91,7 @@ pub(super) async fn list(Caller { project, .. }: Caller) -> Json<AgentsBody> {
 
 /// `POST /admin/agents`
 pub(super) async fn add(
-    Caller { project, agent }: Caller,
+    Caller { project, agent, .. }: Caller,
     JsonBody(body): JsonBody<NewAgentBody>,
 ) -> Result<(StatusCode, Json<AddedBody>), ApiError> {
     add_for(&project.coordinator, longhouse_core::Caller::Agent(agent.name), body).await
@@ -99,7 +99,7 @@ pub(super) async fn add(
 
 /// `DELETE /admin/agents/{name}`
 pub(super) async fn remove(
-    Caller { project, agent }: Caller,
+    Caller { project, agent, .. }: Caller,
     InPath(name): InPath,
 ) -> Result<StatusCode, ApiError> {
     remove_for(&project.coordinator, longhouse_core::Caller::Agent(agent.name), &name).await

@@ -7,16 +7,25 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use longhouse_core::{Agent, Role};
+use longhouse_core::{Agent, Keyed, Role, Session};
 
-use super::ApiError;
-use crate::app::{App, Project, agents};
+use super::{ApiError, extract};
+use crate::app::{App, By, Project, agents};
 
 /// A caller who was let in: as whom, and where.
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) project: Arc<Project>,
     pub(super) agent: Agent,
+    /// The session of its client, if it names one.
+    pub(super) session: Option<Session>,
+}
+
+impl Caller {
+    /// This caller's request, under this key.
+    pub(super) fn by(&self, keyed: Option<Keyed>) -> By {
+        By { agent: self.agent.name.clone(), keyed }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -73,7 +82,9 @@ fn admit(gate: &Gate, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError
             ApiError::new(StatusCode::FORBIDDEN, "role_too_low", detail).with("needs", needs.as_str())
         );
     }
-    Ok(Caller { project: Arc::clone(project), agent: agent.clone() })
+    let session = extract::header(headers, "Longhouse-Session")?;
+    project.touch(&agent.name, session.as_ref(), gate.app.clock.now());
+    Ok(Caller { project: Arc::clone(project), agent: agent.clone(), session })
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {

@@ -140,7 +140,12 @@ impl From<AppError> for ApiError {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with("field", "cwd")
             }
             AppError::UnknownRun(_) => unknown_run(detail),
-            AppError::Confused | AppError::NoRandomness | AppError::CutOff => Self::internal(&error),
+            AppError::CursorAhead { last, .. } => {
+                Self::new(StatusCode::CONFLICT, "cursor_ahead", detail).with("last", last)
+            }
+            AppError::NobodyToCheck | AppError::Confused | AppError::NoRandomness | AppError::CutOff => {
+                Self::internal(&error)
+            }
         }
     }
 }
@@ -216,18 +221,20 @@ fn task(refusal: &TaskRefusal) -> ApiError {
         TaskRefusal::ClaimOutOfRange { field, .. } => invalid(field),
         TaskRefusal::DeadlinePassed => invalid("deadline_ms"),
         TaskRefusal::Retried(_) => answer(StatusCode::CONFLICT, "retried"),
-        TaskRefusal::Invalid(error) => invalid(invalid_field(error)),
+        TaskRefusal::Invalid(error) => invalid_task("", error),
     }
 }
 
-fn invalid_field(error: &InvalidTask) -> &'static str {
-    match error {
+/// A task that cannot be; `prefix` says which of several.
+pub(super) fn invalid_task(prefix: &str, error: &InvalidTask) -> ApiError {
+    let field = match error {
         InvalidTask::NoTitle => "title",
         InvalidTask::TooLong { field, .. } | InvalidTask::TooMany { field, .. } => field,
         InvalidTask::Priority(_) => "priority",
         InvalidTask::Attempts => "max_attempts",
         InvalidTask::EmptyVerify => "verify",
-    }
+    };
+    ApiError::invalid(&format!("{prefix}{field}"), error)
 }
 
 impl From<SubmitError> for ApiError {

@@ -1,14 +1,16 @@
 //! Reading requests: what they bring is checked here, and nowhere after.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use longhouse_core::ProjectPath;
+use longhouse_core::{InvalidId, Key, Keyed, ProjectPath};
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 
 use super::{ApiError, error};
 
@@ -28,17 +30,81 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let body = read(request.into_body()).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| match error.classify() {
-            serde_json::error::Category::Data => ApiError::invalid("body", error),
-            serde_json::error::Category::Io
-            | serde_json::error::Category::Syntax
-            | serde_json::error::Category::Eof => {
-                let detail = format!("the body is not JSON: {error}");
-                ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
-            }
-        })
+        parse(&read(request.into_body()).await?).map(Self)
     }
+}
+
+/// The body of a request that changes something, and its key if it has one.
+pub(super) struct Sent {
+    pub(super) bytes: Vec<u8>,
+    pub(super) keyed: Option<Keyed>,
+}
+
+impl<S: Sync> FromRequest<S> for Sent {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let key: Option<Key> = header(request.headers(), "Idempotency-Key")?;
+        let asked = format!("{} {}\n", request.method(), request.uri().path());
+        let bytes = read(request.into_body()).await?;
+        let keyed = key.map(|key| Keyed { key, hash: hash(asked.as_bytes(), &bytes) });
+        Ok(Self { bytes, keyed })
+    }
+}
+
+/// The same with a JSON body; none at all stands for one without fields.
+pub(super) struct Change<T> {
+    pub(super) form: T,
+    pub(super) keyed: Option<Keyed>,
+}
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Change<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let Sent { bytes, keyed } = Sent::from_request(request, state).await?;
+        let form = parse(if bytes.is_empty() { b"{}" } else { &bytes })?;
+        Ok(Self { form, keyed })
+    }
+}
+
+/// A header's value, parsed.
+pub(super) fn header<T: FromStr<Err = InvalidId>>(
+    headers: &HeaderMap,
+    name: &str,
+) -> Result<Option<T>, ApiError> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = value.to_str().map_err(|_| ApiError::invalid(name, "is not plain ASCII"))?;
+    text.parse().map(Some).map_err(|invalid| ApiError::invalid(name, invalid))
+}
+
+/// What a JSON text says; which field is wrong, if one is.
+pub(super) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        malformed(if path == "." { "body" } else { &path }, error.inner())
+    })?;
+    reader.end().map_err(|error| malformed("body", &error))?;
+    Ok(value)
+}
+
+fn malformed(field: &str, error: &serde_json::Error) -> ApiError {
+    match error.classify() {
+        serde_json::error::Category::Data => ApiError::invalid(field, error),
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => {
+            let detail = format!("the body is not JSON: {error}");
+            ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
+        }
+    }
+}
+
+/// The first eight bytes of the SHA-256 of method, path and body.
+fn hash(asked: &[u8], body: &[u8]) -> u64 {
+    let digest = Sha256::new().chain_update(asked).chain_update(body).finalize();
+    digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
 }
 
 /// The parameters behind `?`.

@@ -3,13 +3,18 @@
 mod admin;
 mod auth;
 mod error;
+mod events;
 mod extract;
 mod files;
+mod queue;
 mod request;
 mod router;
 mod run_body;
 mod runs;
 mod server;
+mod task_body;
+mod task_form;
+mod tasks;
 
 pub use admin::{AddedBody, AgentBody, AgentsBody, NewAgentBody};
 pub use error::ApiError;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use longhouse_core::Role;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
-use super::{ApiError, admin, files, runs, server};
+use super::{ApiError, admin, events, files, queue, runs, server, tasks};
 use crate::app::{App, Project};
 
 /// Who may use a route.
@@ -47,6 +47,59 @@ fn routes() -> Vec<Route> {
         project(Method::GET, "/v1/projects/{project}/runs/{id}", Role::Observer, get(runs::find)),
         project(Method::GET, "/v1/projects/{project}/runs/{id}/output", Role::Observer, get(runs::output)),
         project(Method::POST, "/v1/projects/{project}/runs/{id}/kill", Role::Worker, post(runs::kill)),
+        project(Method::POST, "/v1/projects/{project}/tasks", Role::Worker, post(tasks::create)),
+        project(Method::GET, "/v1/projects/{project}/tasks", Role::Observer, get(tasks::list)),
+        project(Method::POST, "/v1/projects/{project}/tasks/claim", Role::Worker, post(tasks::claim)),
+        project(Method::GET, "/v1/projects/{project}/tasks/{id}", Role::Observer, get(tasks::find)),
+        project(Method::PATCH, "/v1/projects/{project}/tasks/{id}", Role::Worker, patch(tasks::change)),
+        project(Method::POST, "/v1/projects/{project}/tasks/{id}/renew", Role::Worker, post(tasks::renew)),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/tasks/{id}/progress",
+            Role::Worker,
+            post(tasks::progress),
+        ),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/tasks/{id}/complete",
+            Role::Worker,
+            post(tasks::complete),
+        ),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/tasks/{id}/submit",
+            Role::Worker,
+            post(tasks::complete),
+        ),
+        project(Method::POST, "/v1/projects/{project}/tasks/{id}/fail", Role::Worker, post(tasks::fail)),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/tasks/{id}/release",
+            Role::Worker,
+            post(tasks::release),
+        ),
+        project(Method::POST, "/v1/projects/{project}/tasks/{id}/ask", Role::Worker, post(tasks::ask)),
+        project(Method::POST, "/v1/projects/{project}/tasks/{id}/answer", Role::Worker, post(tasks::answer)),
+        project(Method::POST, "/v1/projects/{project}/tasks/{id}/cancel", Role::Worker, post(tasks::cancel)),
+        project(Method::POST, "/v1/projects/{project}/tasks/{id}/retry", Role::Worker, post(tasks::retry)),
+        project(Method::GET, "/v1/projects/{project}/tasks/{id}/why", Role::Observer, get(tasks::why)),
+        project(Method::GET, "/v1/projects/{project}/queue", Role::Observer, get(queue::find)),
+        project(Method::POST, "/v1/projects/{project}/queue/pause", Role::Coordinator, post(queue::pause)),
+        project(Method::POST, "/v1/projects/{project}/queue/resume", Role::Coordinator, post(queue::resume)),
+        project(Method::GET, "/v1/projects/{project}/queue/limits", Role::Observer, get(queue::limits)),
+        project(
+            Method::PUT,
+            "/v1/projects/{project}/queue/limits",
+            Role::Coordinator,
+            put(queue::set_limits),
+        ),
+        project(Method::GET, "/v1/projects/{project}/events", Role::Observer, get(events::read)),
+        project(
+            Method::GET,
+            "/v1/projects/{project}/classic/task-queue.json",
+            Role::Observer,
+            get(tasks::classic),
+        ),
         project(Method::GET, "/v1/projects/{project}/admin/agents", Role::Admin, get(admin::list)),
         project(Method::POST, "/v1/projects/{project}/admin/agents", Role::Admin, post(admin::add)),
         project(

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use longhouse_core::{RunId, RunStatus};
+use longhouse_core::{Access, Fence, Hold, RunId, RunStatus, TaskId};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -41,6 +41,8 @@ pub(super) struct StartBody {
     stdin_base64: Option<String>,
     timeout_ms: Option<u64>,
     wait_ms: Option<u64>,
+    task: Option<TaskId>,
+    fence: Option<Fence>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +74,7 @@ struct ListBody<'a> {
 /// `POST /runs`
 pub(super) async fn start(
     State(app): State<Arc<App>>,
-    Caller { project, agent }: Caller,
+    Caller { project, agent, .. }: Caller,
     JsonBody(body): JsonBody<StartBody>,
 ) -> Result<Response, ApiError> {
     let view = runs::start(&app, &project, &agent, body.validate()?).await?;
@@ -81,7 +83,7 @@ pub(super) async fn start(
 
 /// `GET /runs`
 pub(super) async fn list(
-    Caller { project, agent }: Caller,
+    Caller { project, agent, .. }: Caller,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Response, ApiError> {
     let before = query.before.map(|id| id.parse::<RunId>()).transpose()?;
@@ -93,7 +95,7 @@ pub(super) async fn list(
 
 /// `GET /runs/{id}`
 pub(super) async fn find(
-    Caller { project, agent }: Caller,
+    Caller { project, agent, .. }: Caller,
     InPath(id): InPath,
     Parameters(query): Parameters<WaitQuery>,
 ) -> Result<Response, ApiError> {
@@ -104,7 +106,7 @@ pub(super) async fn find(
 
 /// `GET /runs/{id}/output`
 pub(super) async fn output(
-    Caller { project, agent }: Caller,
+    Caller { project, agent, .. }: Caller,
     InPath(id): InPath,
     Parameters(query): Parameters<OutputQuery>,
 ) -> Result<Response, ApiError> {
@@ -115,7 +117,7 @@ pub(super) async fn output(
 
 /// `POST /runs/{id}/kill`
 pub(super) async fn kill(
-    Caller { project, agent }: Caller,
+    Caller { project, agent, .. }: Caller,
     InPath(id): InPath,
 ) -> Result<StatusCode, ApiError> {
     runs::kill(&project, &agent, id.parse()?).await?;
@@ -153,6 +155,13 @@ impl StartBody {
             stdin,
             timeout: self.timeout_ms.map(Duration::from_millis),
             wait: wait(self.wait_ms, DEFAULT_WAIT)?,
+            hold: match (self.task, self.fence) {
+                (Some(task), Some(fence)) => Some(Hold { task, fence }),
+                (None, None) => None,
+                (Some(_), None) => return Err(ApiError::invalid("fence", "has to be given with task")),
+                (None, Some(_)) => return Err(ApiError::invalid("task", "has to be given with fence")),
+            },
+            access: Access::ReadWrite,
         })
     }
 }
