@@ -110,6 +110,8 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
         Ok(None) => {}
         Err(refusal) => context.step.replies.push((waiter, Reply::Refused(refusal))),
     }
+    // What was given back after its deadline is not offered again.
+    due::decide(&mut context);
     task::serve_waiting(&mut context);
     step
 }

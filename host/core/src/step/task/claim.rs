@@ -108,7 +108,10 @@ pub(super) fn attempt(
         };
         match found {
             Ok(id) => grants.extend(grant(context, id, agent, request)),
-            Err(nothing) => return (grants, Some(nothing)),
+            Err(nothing) => {
+                let nothing = grants.is_empty().then_some(nothing);
+                return (grants, nothing);
+            }
         }
     }
     (grants, None)

@@ -1,5 +1,10 @@
 //! Random histories against what must hold after each command, and against a store that knows only rows.
 
+mod model;
+mod store_double;
+mod task_ops;
+mod tasks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
