@@ -1,12 +1,18 @@
 //! The product's promises, through its own doors: a real process, real sockets, real guests.
 
 mod auth;
+mod checks;
+mod claims;
 mod cli;
 mod crash;
 mod errors;
+mod events;
 mod files;
 mod fixtures;
 mod policies;
+mod queue;
+mod retries;
 mod runs;
 mod server;
+mod tasks;
 mod tools;

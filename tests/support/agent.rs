@@ -66,9 +66,52 @@ impl Agent {
         self.send(self.request(Method::POST, &path.to_string()).json(body))
     }
 
+    /// `PUT path` with a JSON body.
+    pub fn put(&self, path: impl Display, body: &Value) -> Answer {
+        self.send(self.request(Method::PUT, &path.to_string()).json(body))
+    }
+
+    /// `PATCH path` with a JSON body.
+    pub fn patch(&self, path: impl Display, body: &Value) -> Answer {
+        self.send(self.request(Method::PATCH, &path.to_string()).json(body))
+    }
+
+    /// `POST path` with a JSON body, to have its effect once.
+    pub fn post_keyed(&self, key: &str, path: impl Display, body: &Value) -> Answer {
+        let request = self.request(Method::POST, &path.to_string()).header("idempotency-key", key);
+        self.send(request.json(body))
+    }
+
     /// `DELETE path`.
     pub fn delete(&self, path: impl Display) -> Answer {
         self.send(self.request(Method::DELETE, &path.to_string()))
+    }
+
+    /// Makes a task and returns its id.
+    pub fn make(&self, task: &Value) -> String {
+        let made = self.post("/tasks", task).expect(201);
+        made["tasks"][0]["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Claims one task and returns its grant.
+    pub fn claim(&self, claim: &Value) -> Value {
+        let claimed = self.post("/tasks/claim", claim).expect(200);
+        let [grant] = claimed["tasks"].as_array().expect("a list").as_slice() else { panic!("{claimed}") };
+        grant.clone()
+    }
+
+    /// A task as it is now.
+    pub fn task(&self, id: &str) -> Value {
+        self.get(format!("/tasks/{id}")).expect(200)
+    }
+
+    /// Waits until a task has such an event, and returns it.
+    pub fn wait_for(&self, id: &str, event: &str) -> Value {
+        let page = self.get(format!("/events?task={id}&types={event}&wait_ms=50000")).expect(200);
+        let [first, ..] = page["events"].as_array().expect("a list").as_slice() else {
+            panic!("{event} never came: {}", self.task(id))
+        };
+        first.clone()
     }
 
     /// Runs a command to its end and returns the answer's body.

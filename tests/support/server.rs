@@ -188,6 +188,15 @@ impl TestServer {
         Agent::new(self.client.clone(), self.base(), Some(token.trim_end().to_owned()))
     }
 
+    /// A worker that advertises these capabilities.
+    pub fn skilled(&self, name: &str, capabilities: &[&str]) -> Agent {
+        let new = serde_json::json!({
+            "name": name, "role": "worker", "profile": "full", "capabilities": capabilities,
+        });
+        let made = self.admin().post("/admin/agents", &new).expect(201);
+        self.stranger(made["token"].as_str())
+    }
+
     /// Somebody without a token, or with one of their own making.
     pub fn stranger(&self, token: Option<&str>) -> Agent {
         Agent::new(self.client.clone(), self.base(), token.map(str::to_owned))

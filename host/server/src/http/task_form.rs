@@ -92,7 +92,7 @@ impl TaskForm {
             capabilities: self.capabilities,
             assigned_to: self.assigned_to,
             touches: self.touches,
-            verify: verify(self.verify, self.verify_by)?,
+            verify: verify(prefix, self.verify, self.verify_by)?,
             max_attempts: self.max_attempts.unwrap_or(TaskSpec::DEFAULT_ATTEMPTS),
             backoff: self.backoff,
             not_before: self.not_before_ms,
@@ -111,11 +111,16 @@ impl TaskForm {
     }
 }
 
-fn verify(argv: Option<Vec<String>>, by: Option<Capability>) -> Result<Option<Verify>, ApiError> {
+fn verify(
+    prefix: &str,
+    argv: Option<Vec<String>>,
+    by: Option<Capability>,
+) -> Result<Option<Verify>, ApiError> {
+    let invalid = |field, reason| Err(ApiError::invalid(&format!("{prefix}{field}"), reason));
     match (argv, by) {
-        (Some(_), Some(_)) => Err(ApiError::invalid("verify_by", "give verify or verify_by, not both")),
+        (Some(_), Some(_)) => invalid("verify_by", "give verify or verify_by, not both"),
         (Some(argv), None) if argv.iter().any(|argument| argument.contains('\0')) => {
-            Err(ApiError::invalid("verify", "contains a NUL character"))
+            invalid("verify", "contains a NUL character")
         }
         (Some(argv), None) => Ok(Some(Verify::Run(argv))),
         (None, Some(capability)) => Ok(Some(Verify::Agent(capability))),
@@ -155,7 +160,7 @@ impl ChangeForm {
     pub(super) fn validate(self) -> Result<TaskChange, ApiError> {
         let verify = match (self.verify, self.verify_by) {
             (None, None) => None,
-            (argv, by) => Some(verify(argv.flatten(), by)?),
+            (argv, by) => Some(verify("", argv.flatten(), by)?),
         };
         let patch = TaskPatch {
             body: None,
