@@ -83,6 +83,23 @@ fn a_check_that_a_crash_cut_off_is_run_again() {
 }
 
 #[test]
+fn a_check_outlives_the_leases_of_who_made_the_task() {
+    let server = TestServer::start();
+    let (boss, worker) = (server.admin(), server.worker());
+    let own = boss.make(&json!({ "title": "own" }));
+    let held = boss.claim(&json!({ "task": own }));
+    let id = boss.make(&json!({ "title": "t", "verify": ["sleep", "1"] }));
+    let grant = worker.claim(&json!({ "task": id }));
+    worker.post(format!("/tasks/{id}/submit"), &json!({ "fence": grant["fence"] })).expect(200);
+    while boss.get("/runs").expect(200)["runs"].as_array().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    boss.post(format!("/tasks/{own}/complete"), &json!({ "fence": held["fence"] })).expect(200);
+    worker.wait_for(&id, "task.completed");
+    assert_eq!(worker.task(&id)["notes"], json!([]), "it was said to have failed");
+}
+
+#[test]
 fn a_check_by_an_agent_is_a_task_of_its_own() {
     let server = TestServer::start();
     let (worker, judge) = (server.worker(), server.skilled("judge", &["review"]));

@@ -107,8 +107,8 @@ fn a_lease_that_ends_takes_its_runs_along() {
 fn a_failed_attempt_is_tried_again_until_none_is_left() {
     let server = TestServer::start();
     let worker = server.worker();
-    let id =
-        worker.make(&json!({ "title": "t", "max_attempts": 2, "backoff": { "base_ms": 1, "max_ms": 1 } }));
+    let id = worker
+        .make(&json!({ "title": "t", "max_attempts": 2, "backoff": { "base_ms": 100, "max_ms": 100 } }));
     let attempt = |expected: &str| {
         let grant = worker.claim(&json!({ "task": id, "wait_ms": 20_000 }));
         let failed = json!({ "fence": grant["fence"], "reason": "it rained" });
@@ -313,7 +313,7 @@ fn lists_are_filtered_and_come_in_pages() {
     assert_eq!(ids("status=in_progress").0, ["t3"]);
     assert_eq!(ids("holder=worker").0, ["t3"]);
     assert_eq!(ids("label=mod:1").0, ["t2", "t4", "t6"]);
-    assert_eq!(ids("parent=t1").0, [part.clone()]);
+    assert_eq!(ids("parent=t1").0, [part.as_str()]);
     assert_eq!(ids("assigned_to=worker").0, [part]);
     let (first, page) = ids("limit=5");
     assert_eq!((first.len(), page["next"].as_str()), (5, Some("t5")));

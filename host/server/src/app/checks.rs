@@ -23,6 +23,9 @@ const AT_ONCE: usize = 4;
 /// How much of what a check printed is kept, from its end: 16 KiB.
 const KEPT: usize = 16 << 10;
 
+/// How often a check that is killed is run again.
+const MOST_KILLED: u32 = 3;
+
 /// How long to wait before a check that found no room is begun again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,10 @@ impl Checks {
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
 }
 
 /// Carries out checks as they come, until the project is closed.
@@ -78,22 +85,31 @@ async fn carry_out(app: &App, project: &Arc<Project>, check: Check) {
         Err(AppError::Submit(SubmitError::Closed)) => return,
         Err(error) => (false, format!("the check could not be run: {error}")),
     };
-    if project.checks.stopped.load(Ordering::Relaxed) {
+    if project.checks.is_stopped() {
         return;
     }
     let verdict = Verdict { hold: check.hold, passed, output: output.into() };
     project.coordinator.tell(Caller::Server, Command::Task(TaskCommand::Checked(verdict)));
 }
 
-/// Runs it to its end, as soon as there is room for it.
+/// Runs it to its end, as soon as there is room for it. One that is killed said nothing about the work: it may have
+/// been taken along by the end of a lease that its creator held.
 async fn run(app: &App, project: &Arc<Project>, check: &Check) -> Result<RunView, AppError> {
+    let mut killed = 0;
     loop {
         let agent = runner(project, check.creator.as_ref())?;
         match runs::start(app, project, &agent, new_run(check)).await {
             Err(error) if passes(&error) => project.live.one_less(PAUSE).await,
+            Ok(run) if was_killed(&run.0) && killed < MOST_KILLED && !project.checks.is_stopped() => {
+                killed += 1
+            }
             ended => return ended,
         }
     }
+}
+
+const fn was_killed(record: &RunRecord) -> bool {
+    matches!(record.status, RunStatus::Ended { outcome: Outcome::Killed(_), .. })
 }
 
 /// As whom: the task's creator, else the first of the admins.
