@@ -6,6 +6,7 @@
 //! TCP on loopback, by clients that block.
 
 mod beanstalkd;
+mod claims;
 mod cpu;
 mod daemon;
 mod disk;
@@ -44,10 +45,21 @@ struct Arguments {
     /// How often everything is measured; ratios are of medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=100))]
     rounds: u8,
+    /// Measure instead how long one claim takes Longhouse with 1,000 and 100,000 tasks waiting.
+    #[arg(long)]
+    claims: bool,
+    /// And with 1,000,000.
+    #[arg(long, requires = "claims")]
+    million: bool,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if arguments.claims {
+        let depths: &[usize] =
+            if arguments.million { &[1_000, 100_000, 1_000_000] } else { &[1_000, 100_000] };
+        return claims::measure(depths);
+    }
     let peers = start::peers(&arguments.peers)?;
     let mut cells = Vec::new();
     for round in 1..=arguments.rounds {
