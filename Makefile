@@ -4,6 +4,7 @@
 #   make test        the whole suite
 #   make lint        formatting and lints, in both workspaces
 #   make bench       the figures, on a release build
+#   make bench-queue   durable queues side by side; ARGS="--claims" for more, ARGS="--help" for all
 #   make guests      the guests that tests and `serve` need
 #   make guests-complete   the same with every coreutils command
 #   make audit       licences, bans and duplicate crates (installs cargo-deny)
@@ -17,7 +18,7 @@ DEMO := $(CARGO_TARGET_DIR)/demo-project
 LISTEN ?= 127.0.0.1:7420
 export LONGHOUSE_PLUGINS_DIR ?= $(GUESTS)
 
-.PHONY: serve test lint bench guests guests-complete native native-echo native-coreutils toolchain demo build audit clean
+.PHONY: serve test lint bench bench-queue guests guests-complete native native-echo native-coreutils toolchain demo build audit clean
 
 serve: guests demo
 	$(CARGO_TARGET_DIR)/debug/longhouse serve $(DEMO) --listen $(LISTEN) --plugins $(GUESTS) --print-token 8h
@@ -34,6 +35,11 @@ lint: toolchain
 bench: guests native-echo
 	cargo build --release -p longhouse -p longhouse-tests --bins
 	$(CARGO_TARGET_DIR)/release/bench
+
+bench-queue:
+	tests/bench/queue/install-peers
+	cargo build --release -p longhouse -p longhouse-bench-queue --bins
+	$(CARGO_TARGET_DIR)/release/bench-queue $(ARGS)
 
 # The same ripgrep, natively, for comparison.
 native: $(CARGO_TARGET_DIR)/native/bin/rg
