@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use longhouse_tests::longhouse;
@@ -154,10 +154,9 @@ fn what_was_acknowledged_survives_two_hundred_kills() {
     println!("round  acknowledged  unknown  lost");
     for round in 1..=ROUNDS {
         let tally = Tally::default();
-        let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for worker in &mut workers {
-                scope.spawn(|| while !stop.load(Ordering::Relaxed) && worker.act(&server.base, &tally) {});
+                scope.spawn(|| while worker.act(&server.base, &tally) {});
             }
             // Another moment in each round; never less than every client has asked for once.
             let enough = (CLIENTS * (1 + round % 7)) as u64;
@@ -169,7 +168,6 @@ fn what_was_acknowledged_survives_two_hundred_kills() {
             server.process.kill().expect("the server is alive");
             server.process.wait().expect("the server ends");
         });
-        stop.store(true, Ordering::Relaxed);
         let unknown = tally.unknown.load(Ordering::Relaxed);
         assert!(unknown >= IN_FLIGHT, "only {unknown} requests were in flight");
         server = Server::start(&dir);

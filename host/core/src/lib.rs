@@ -43,7 +43,7 @@ pub use remembered::{KeptReply, Keyed};
 pub use reply::{Reply, StartedRun};
 pub use row::Row;
 pub use run::{
-    Access, Chunk, Consumption, LiveRun, Outcome, Output, RunRecord, RunRequest, RunStatus, Stream,
+    Access, Chunk, Consumption, LiveRun, Outcome, Output, RunRecord, RunRequest, RunStatus, Stream, Under,
 };
 pub use state::{Seed, State};
 pub use step::{Effect, Step, step};

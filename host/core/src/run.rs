@@ -13,8 +13,19 @@ pub struct RunRequest {
     pub cwd: ProjectPath,
     /// What the request wants narrower than the profile.
     pub limits: LimitsRequest,
-    /// The lease it works under, if it names one.
-    pub hold: Option<Hold>,
+    /// The lease it works under.
+    pub under: Under,
+}
+
+/// Which lease a run works under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Under {
+    /// This one.
+    Lease(Hold),
+    /// The only one that its agent holds, if it holds exactly one.
+    TheOnlyLease,
+    /// None.
+    NoLease,
 }
 
 /// Whether a run may change the project at all.

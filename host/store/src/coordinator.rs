@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use longhouse_core::{Caller, Command, Decide, Directory, Effect, EventSeq, Keyed, Profiles, Reply, Waiter};
+use longhouse_core::{
+    AgentName, Caller, Command, Decide, Directory, Effect, EventSeq, Keyed, Profiles, Reply, Waiter,
+};
 use tokio::sync::{oneshot, watch};
 
-use crate::owner::{Mail, Owner, Question};
+use crate::owner::{Mail, Owner, Question, take_back, unkeyed};
 use crate::{Clock, Reads, StoreError, SubmitError};
 
 /// How many commands may wait before callers are told that it is busy: for the disk, or for something to happen.
@@ -90,8 +92,8 @@ impl Coordinator {
         command: Command,
         keyed: Option<Keyed>,
     ) -> Result<Reply, SubmitError> {
-        let (mut waiting, reply) = self.ask(caller, command, keyed)?;
-        let reply = reply.await.unwrap_or(Err(SubmitError::Closed));
+        let mut waiting = self.ask(caller, command, keyed)?;
+        let reply = (&mut waiting.reply).await.unwrap_or(Err(SubmitError::Closed));
         waiting.answered = true;
         reply
     }
@@ -101,10 +103,10 @@ impl Coordinator {
     /// # Errors
     /// As [`Coordinator::submit`].
     pub fn submit_blocking(&self, caller: Caller, command: Command) -> Result<Reply, SubmitError> {
-        let (mut waiting, reply) = self.ask(caller, command, None)?;
-        let reply = reply.blocking_recv().unwrap_or(Err(SubmitError::Closed));
+        let mut waiting = self.ask(caller, command, None)?;
         waiting.answered = true;
-        reply
+        let reply = std::mem::replace(&mut waiting.reply, oneshot::channel().1);
+        reply.blocking_recv().unwrap_or(Err(SubmitError::Closed))
     }
 
     /// Tells without waiting for a reply. Never refused for being busy: the end of what was begun must be
@@ -146,12 +148,13 @@ impl Coordinator {
         caller: Caller,
         command: Command,
         keyed: Option<Keyed>,
-    ) -> Result<(Waiting<'_>, oneshot::Receiver<Result<Reply, SubmitError>>), SubmitError> {
-        let waiting = Waiting::admit(&self.shared).ok_or(SubmitError::Busy)?;
-        let (reply, receiver) = oneshot::channel();
-        let question = Question { waiter: waiting.waiter, caller, command, keyed, reply };
+    ) -> Result<Waiting<'_>, SubmitError> {
+        let (sender, reply) = oneshot::channel();
+        let unkeyed = unkeyed(&caller, keyed.as_ref()).cloned();
+        let waiting = Waiting::admit(&self.shared, unkeyed, reply).ok_or(SubmitError::Busy)?;
+        let question = Question { waiter: waiting.waiter, caller, command, keyed, reply: sender };
         self.shared.mailbox.send(Mail::Ask(question)).map_err(|_| SubmitError::Closed)?;
-        Ok((waiting, receiver))
+        Ok(waiting)
     }
 }
 
@@ -159,26 +162,42 @@ impl Coordinator {
 struct Waiting<'a> {
     shared: &'a Shared,
     waiter: Waiter,
+    unkeyed: Option<AgentName>,
+    reply: oneshot::Receiver<Result<Reply, SubmitError>>,
     answered: bool,
 }
 
 impl<'a> Waiting<'a> {
-    fn admit(shared: &'a Shared) -> Option<Self> {
+    fn admit(
+        shared: &'a Shared,
+        unkeyed: Option<AgentName>,
+        reply: oneshot::Receiver<Result<Reply, SubmitError>>,
+    ) -> Option<Self> {
         if shared.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
             shared.waiting.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
         let waiter = Waiter(shared.last_waiter.fetch_add(1, Ordering::Relaxed) + 1);
-        Some(Self { shared, waiter, answered: false })
+        Some(Self { shared, waiter, unkeyed, reply, answered: false })
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
-        if !self.answered {
+        if self.answered {
+            return;
+        }
+        // From here on the coordinator sees that nobody listens; what it sent before is looked at here.
+        self.reply.close();
+        let command = match self.reply.try_recv() {
+            Ok(Ok(reply)) => take_back(&reply, self.unkeyed.as_ref()),
+            Ok(Err(_)) => None,
+            Err(_) => Some(Command::Leave(self.waiter)),
+        };
+        if let Some(command) = command {
             // A coordinator that is gone has nobody waiting.
-            let _ = self.shared.mailbox.send(Mail::Tell(Caller::Server, Command::Leave(self.waiter)));
+            let _ = self.shared.mailbox.send(Mail::Tell(Caller::Server, command));
         }
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use longhouse_core::{
-    AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Hold, Keyed,
-    Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
+    AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Grant, Hold,
+    Keyed, Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -182,10 +182,7 @@ impl Owner {
         if !self.is_sound() {
             return refuse(reply, SubmitError::CommitUnknown);
         }
-        let unkeyed = match &caller {
-            Caller::Agent(agent) if keyed.is_none() => Some(agent.clone()),
-            Caller::Agent(_) | Caller::Operator | Caller::Server => None,
-        };
+        let unkeyed = unkeyed(&caller, keyed.as_ref()).cloned();
         self.waiters.insert(waiter, Waiting { reply, unkeyed });
         self.step(waiter, caller, command, keyed);
     }
@@ -281,12 +278,10 @@ impl Owner {
     /// Sends a reply, if somebody waits for it. Grants that nobody gets to know of are taken back.
     fn answer(&mut self, waiter: Waiter, reply: Reply) {
         let Some(Waiting { reply: sender, unkeyed }) = self.waiters.remove(&waiter) else { return };
-        if let Err(Ok(Reply::Task(TaskReply::Claimed(claimed)))) = sender.send(Ok(reply))
-            && let Some(agent) = unkeyed
-            && !claimed.grants.is_empty()
+        if let Err(Ok(reply)) = sender.send(Ok(reply))
+            && let Some(command) = take_back(&reply, unkeyed.as_ref())
         {
-            let holds: Vec<Hold> = claimed.grants.iter().map(longhouse_core::Grant::hold).collect();
-            self.tell(Caller::Server, Command::Task(TaskCommand::TakeBack(agent, holds)));
+            self.tell(Caller::Server, command);
         }
     }
 
@@ -358,6 +353,22 @@ impl Owner {
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
+}
+
+/// The agent that asks without a key, and so cannot ask again for what did not reach it.
+pub(crate) const fn unkeyed<'a>(caller: &'a Caller, keyed: Option<&Keyed>) -> Option<&'a AgentName> {
+    match caller {
+        Caller::Agent(agent) if keyed.is_none() => Some(agent),
+        Caller::Agent(_) | Caller::Operator | Caller::Server => None,
+    }
+}
+
+/// What takes back the grants of a reply that did not reach its caller, if it has any and they cannot ask again.
+pub(crate) fn take_back(reply: &Reply, unkeyed: Option<&AgentName>) -> Option<Command> {
+    let Reply::Task(TaskReply::Claimed(claimed)) = reply else { return None };
+    let holds: Vec<Hold> = claimed.grants.iter().map(Grant::hold).collect();
+    let agent = unkeyed.filter(|_| !holds.is_empty())?;
+    Some(Command::Task(TaskCommand::TakeBack(agent.clone(), holds)))
 }
 
 /// Tells somebody that there will be no reply.

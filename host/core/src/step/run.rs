@@ -3,12 +3,12 @@
 use super::{Answer, Context, Effect};
 use crate::{
     Access, Admit, AgentFacts, AgentName, EventKind, Hold, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
-    RunRecord, RunRequest, RunStatus, StartedRun,
+    RunRecord, RunRequest, RunStatus, StartedRun, Under,
 };
 
 pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     let agent = context.agent(Role::Worker)?.clone();
-    let hold = hold_of(context, &agent.name, request.hold)?;
+    let hold = hold_of(context, &agent.name, request.under)?;
     let state = &mut *context.state;
     let Some(profile) = state.profiles.get(&agent.profile) else {
         let defined = state.profiles.keys().cloned().collect();
@@ -55,10 +55,11 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     Ok(Reply::RunStarted(Box::new(started)))
 }
 
-/// The lease that a run works under: the one named, else the only one that its agent holds.
-fn hold_of(context: &Context<'_>, agent: &AgentName, named: Option<Hold>) -> Result<Option<Hold>, Refusal> {
-    if let Some(hold) = named {
-        return super::task::held(context, hold).map(|_| Some(hold));
+fn hold_of(context: &Context<'_>, agent: &AgentName, under: Under) -> Result<Option<Hold>, Refusal> {
+    match under {
+        Under::Lease(hold) => return super::task::held(context, hold).map(|_| Some(hold)),
+        Under::NoLease => return Ok(None),
+        Under::TheOnlyLease => {}
     }
     let [only] = context.state.queue.running.held_by(agent) else { return Ok(None) };
     let lease = context.state.queue.get(*only).and_then(|task| task.state.lease.as_ref());

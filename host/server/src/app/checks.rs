@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use longhouse_core::{
     Access, Agent, AgentName, Caller, Command, Hold, Outcome, Output, ProjectPath, Refusal, Role, RunRecord,
-    RunStatus, TaskCommand, Verdict,
+    RunStatus, TaskCommand, Under, Verdict,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::SubmitError;
@@ -22,9 +22,6 @@ const AT_ONCE: usize = 4;
 
 /// How much of what a check printed is kept, from its end: 16 KiB.
 const KEPT: usize = 16 << 10;
-
-/// How often a check that is killed is run again.
-const MOST_KILLED: u32 = 3;
 
 /// How long to wait before a check that found no room is begun again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -92,24 +89,15 @@ async fn carry_out(app: &App, project: &Arc<Project>, check: Check) {
     project.coordinator.tell(Caller::Server, Command::Task(TaskCommand::Checked(verdict)));
 }
 
-/// Runs it to its end, as soon as there is room for it. One that is killed said nothing about the work: it may have
-/// been taken along by the end of a lease that its creator held.
+/// Runs it to its end, as soon as there is room for it.
 async fn run(app: &App, project: &Arc<Project>, check: &Check) -> Result<RunView, AppError> {
-    let mut killed = 0;
     loop {
         let agent = runner(project, check.creator.as_ref())?;
         match runs::start(app, project, &agent, new_run(check)).await {
             Err(error) if passes(&error) => project.live.one_less(PAUSE).await,
-            Ok(run) if was_killed(&run.0) && killed < MOST_KILLED && !project.checks.is_stopped() => {
-                killed += 1
-            }
             ended => return ended,
         }
     }
-}
-
-const fn was_killed(record: &RunRecord) -> bool {
-    matches!(record.status, RunStatus::Ended { outcome: Outcome::Killed(_), .. })
 }
 
 /// As whom: the task's creator, else the first of the admins.
@@ -132,7 +120,7 @@ fn new_run(check: &Check) -> NewRun {
         timeout: None,
         // Its profile's wall-clock limit ends it.
         wait: Duration::MAX,
-        hold: None,
+        under: Under::NoLease,
         access: Access::ReadOnly,
     }
 }

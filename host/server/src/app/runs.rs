@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Hold, LimitsRequest, Outcome, Output,
-    ProjectPath, Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
+    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, LimitsRequest, Outcome, Output,
+    ProjectPath, Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun, Under,
 };
 use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
 use longhouse_store::{Clock, RunFilter};
@@ -31,8 +31,8 @@ pub struct NewRun {
     pub timeout: Option<Duration>,
     /// How long to wait before the run becomes a job.
     pub wait: Duration,
-    /// The lease it works under, if it names one.
-    pub hold: Option<Hold>,
+    /// The lease it works under.
+    pub under: Under,
     /// What it may change, below its profile.
     pub access: Access,
 }
@@ -215,7 +215,7 @@ impl Execution {
 
     async fn ask(&self, new: &NewRun) -> Result<StartedRun, AppError> {
         let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
-        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits, hold: new.hold };
+        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits, under: new.under };
         match self.project.ask(Caller::Agent(self.agent.clone()), Command::StartRun(request)).await? {
             Reply::RunStarted(started) => Ok(*started),
             Reply::Done

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use longhouse_core::{Access, Fence, Hold, RunId, RunStatus, TaskId};
+use longhouse_core::{Access, Fence, Hold, RunId, RunStatus, TaskId, Under};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -155,9 +155,9 @@ impl StartBody {
             stdin,
             timeout: self.timeout_ms.map(Duration::from_millis),
             wait: wait(self.wait_ms, DEFAULT_WAIT)?,
-            hold: match (self.task, self.fence) {
-                (Some(task), Some(fence)) => Some(Hold { task, fence }),
-                (None, None) => None,
+            under: match (self.task, self.fence) {
+                (Some(task), Some(fence)) => Under::Lease(Hold { task, fence }),
+                (None, None) => Under::TheOnlyLease,
                 (Some(_), None) => return Err(ApiError::invalid("fence", "has to be given with task")),
                 (None, Some(_)) => return Err(ApiError::invalid("task", "has to be given with fence")),
             },
