@@ -1,7 +1,7 @@
 //! What is decided because its time came.
 
 use super::task::{ended, lost};
-use super::{Answer, Context};
+use super::{Answer, Context, lock};
 use crate::{NoteKind, Reply, TaskEvent, TaskId, TaskStatus};
 
 /// Decides everything that is due by now.
@@ -11,6 +11,8 @@ pub(super) fn decide(context: &mut Context<'_>) {
     {
         task(context, id);
     }
+    lock::expire(context);
+    lock::give_up_waiting(context);
     while let Some((at, waiter)) = context.state.queue.waiting.first_until()
         && at <= context.now
     {

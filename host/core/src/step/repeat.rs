@@ -28,6 +28,14 @@ pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
             Repeat::Refused(Refusal::KeyReused)
         };
     }
+    if let Some(request) = context.state.locks.waiting_under(agent, &keyed.key) {
+        if request.keyed.as_ref() != Some(keyed) {
+            return Repeat::Refused(Refusal::KeyReused);
+        }
+        let before = std::mem::replace(&mut request.waiter, context.waiter);
+        context.step.replies.push((before, Reply::Refused(Refusal::Superseded)));
+        return Repeat::Waits;
+    }
     let waiting = &mut context.state.queue.waiting;
     let under_key = waiting.find(|claim| {
         claim.agent == *agent && claim.keyed.as_ref().is_some_and(|other| other.key == keyed.key)

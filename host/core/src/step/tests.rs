@@ -33,6 +33,7 @@ impl Stored {
             Row::ForgetAllReplies(_) => {}
             Row::Task(_)
             | Row::SetQueueRules(_)
+            | Row::Lock(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)
             | Row::ForgetReplies(..) => panic!("no history here has tasks: {row:?}"),
@@ -178,7 +179,8 @@ proptest! {
                 | Reply::RunIsLive(_)
                 | Reply::RunIsNotLive(_)
                 | Reply::Task(_)
-                | Reply::Queue(_) => {}
+                | Reply::Queue(_)
+                | Reply::Lock(_) => {}
             }
             if by_agent {
                 let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));
