@@ -95,6 +95,9 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
     let Envelope { waiter, caller, now, seed, command, keyed } = envelope;
     let mut step = Step::default();
     let mut context = Context { state, caller: &caller, waiter, now, seed, step: &mut step, decide };
+    if command == Command::Forgive {
+        due::forgive(&mut context);
+    }
     due::decide(&mut context);
     let answer = match repeat::of(&mut context, keyed.as_ref()) {
         repeat::Repeat::No => dispatch(&mut context, command, keyed.as_ref()),
@@ -131,8 +134,7 @@ fn dispatch(
         Command::Queue(command) => queue::dispatch(context, command),
         Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
         Command::Leave(waiter) => task::stop_waiting(context, waiter),
-        Command::Tick => context.not_an_agent().map(|()| Reply::Done),
-        Command::Forgive => due::forgive(context),
+        Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
     }
     .map(Some)
 }
