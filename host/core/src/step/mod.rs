@@ -110,6 +110,8 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
         Ok(None) => {}
         Err(refusal) => context.step.replies.push((waiter, Reply::Refused(refusal))),
     }
+    // What the command freed may be past its time already, and is not to be handed out then.
+    due::decide(&mut context);
     task::serve_waiting(&mut context);
     step
 }
