@@ -23,7 +23,11 @@ pub(super) fn patch(context: &mut Context<'_>, id: TaskId, patch: TaskPatch) -> 
     let spec = Arc::new(spec);
     context.step.rows.push(Row::Task(TaskRow::SetSpec(id, Arc::clone(&spec))));
     context.step.rows.extend(body.map(|body| Row::Task(TaskRow::SetBody(id, body))));
+    let not_before = task.spec.not_before;
     let mut task = Task { spec, ..task };
+    if not_before != task.spec.not_before && not_before == task.state.waits_until {
+        task.state.waits_until = None;
+    }
     match task.state.status {
         // Where it waits may have changed, and for what.
         TaskStatus::Blocked | TaskStatus::Scheduled | TaskStatus::Pending => context.place(&mut task),
