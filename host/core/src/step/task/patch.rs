@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::{Answer, Context, stands};
 use super::create::check_parent;
 use crate::{
-    Node, Refusal, Row, Task, TaskEvent, TaskId, TaskPatch, TaskRefusal, TaskRow, TaskSpec, TaskStatus,
+    Node, Refusal, Role, Row, Task, TaskEvent, TaskId, TaskPatch, TaskRefusal, TaskRow, TaskSpec, TaskStatus,
 };
 
 pub(super) fn patch(context: &mut Context<'_>, id: TaskId, patch: TaskPatch) -> Answer {
@@ -48,7 +48,7 @@ fn check_right(context: &Context<'_>, task: &Task, patch: &TaskPatch) -> Result<
         let who = "somebody who does not hold it";
         return Err(TaskRefusal::NotYours { task: task.id, who }.into());
     }
-    if holds { Ok(()) } else { context.may_steer(task) }
+    if holds { context.at_least(Role::Worker) } else { context.may_steer(task) }
 }
 
 fn patched(spec: &TaskSpec, patch: TaskPatch) -> TaskSpec {
