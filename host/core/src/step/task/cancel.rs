@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::{Answer, Context, stands};
-use super::change::{cancel_now, ended};
+use super::change::cancel_now;
 use super::create::check_parent;
 use crate::{Refusal, Row, StoredTask, Task, TaskEvent, TaskId, TaskRefusal, TaskRow, TaskState, TaskStatus};
 
@@ -21,7 +21,6 @@ pub(super) fn cancel(context: &mut Context<'_>, id: TaskId, reason: &Arc<str>) -
         | TaskStatus::Verifying
         | TaskStatus::NeedsInput => {
             cancel_now(context, id, context.author(), reason);
-            ended(context, id, TaskStatus::Cancelled);
             Ok(stands(id, TaskStatus::Cancelled))
         }
         TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Cancelled => {

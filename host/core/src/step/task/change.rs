@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::super::{Context, Effect};
+use super::finish::judge;
 use crate::{
     AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
-    TaskStatus,
+    TaskStatus, Verdict,
 };
 
 /// After so many lost workers a task waits for somebody to look at it.
@@ -74,8 +75,16 @@ impl Context<'_> {
     }
 }
 
-/// What the end of a task means for those that wait for it: a check's work is judged, children go on or end in turn.
-pub(in super::super) fn ended(context: &mut Context<'_>, id: TaskId, status: TaskStatus) {
+/// Ends a task, and what that means for others: work that it checks is judged, children go on or end in turn.
+/// `by` and `why` are what a check's work is told; whoever ends a task says so in its events and notes.
+pub(in super::super) fn end(
+    context: &mut Context<'_>,
+    id: TaskId,
+    status: TaskStatus,
+    by: Option<AgentName>,
+    why: &Arc<str>,
+) {
+    close(context, id, status, by, why);
     let mut endings = vec![(id, status)];
     while let Some((parent, status)) = endings.pop() {
         for child in context.state.queue.dependents_of(parent) {
@@ -90,28 +99,41 @@ pub(in super::super) fn ended(context: &mut Context<'_>, id: TaskId, status: Tas
                 context.tell_if_ready(child);
             } else {
                 let reason: Arc<str> = format!("{parent}, which it depends on, is {status}").into();
-                cancel_now(context, child, None, &reason);
+                tell_cancelled(context, child, None, &reason);
+                close(context, child, TaskStatus::Cancelled, None, &reason);
                 endings.push((child, TaskStatus::Cancelled));
             }
         }
     }
 }
 
-/// Ends a task that is not wanted any more. What waits for it is the caller's business.
-pub(super) fn cancel_now(context: &mut Context<'_>, id: TaskId, agent: Option<AgentName>, reason: &Arc<str>) {
+fn close(context: &mut Context<'_>, id: TaskId, status: TaskStatus, by: Option<AgentName>, why: &Arc<str>) {
+    let checks = context.state.queue.get(id).and_then(|task| task.spec.checks);
     context.change(id, |task| {
-        task.state.status = TaskStatus::Cancelled;
+        task.state.status = status;
         task.state.lease = None;
         task.state.waits_until = None;
     });
-    context.note(id, NoteKind::Cancellation, agent.clone(), reason);
-    context.task_event(agent, id, TaskEvent::Cancelled { reason: Arc::clone(reason) });
+    if let Some(work) = checks {
+        let passed = status == TaskStatus::Completed;
+        judge(context, by, &Verdict { hold: work, passed, output: Arc::clone(why) });
+    }
+}
+
+/// Ends a task that is not wanted any more.
+pub(super) fn cancel_now(context: &mut Context<'_>, id: TaskId, agent: Option<AgentName>, reason: &Arc<str>) {
+    tell_cancelled(context, id, agent.clone(), reason);
+    end(context, id, TaskStatus::Cancelled, agent, reason);
 }
 
 /// Ends a task whose holder was asked to stop, and did.
 pub(super) fn cancel_as_asked(context: &mut Context<'_>, id: TaskId) {
     cancel_now(context, id, None, &"as was asked while it was in progress".into());
-    ended(context, id, TaskStatus::Cancelled);
+}
+
+fn tell_cancelled(context: &mut Context<'_>, id: TaskId, agent: Option<AgentName>, reason: &Arc<str>) {
+    context.note(id, NoteKind::Cancellation, agent.clone(), reason);
+    context.task_event(agent, id, TaskEvent::Cancelled { reason: Arc::clone(reason) });
 }
 
 /// The end of a lease without a word from its holder. A run that carries the lease speaks for it, until its hard end.

@@ -11,7 +11,7 @@ mod patch;
 mod waiting;
 mod why;
 
-pub(super) use change::{ended, lost};
+pub(super) use change::{end, lost};
 pub(super) use finish::holder_removed;
 pub(super) use hold::{held, touch};
 pub(super) use waiting::{give_up_waiting, serve_waiting, stop_waiting};
