@@ -102,16 +102,16 @@ pub(super) fn fail(context: &mut Context<'_>, failure: Failure) -> Answer {
     let (id, attempt) = (task.id, task.state.attempt + 1);
     let tries_again = attempt < task.spec.max_attempts && again == Again::IfAttemptsAreLeft;
     let cancelled = task.state.cancel_requested;
-    let again_at = tries_again
-        .then(|| context.now.plus(task.spec.backoff.after(attempt, context.seed)))
-        .filter(|_| !cancelled);
+    let again_at = tries_again.then(|| context.now.plus(task.spec.backoff.after(attempt, context.seed)));
     kill_runs(context, hold);
     context.callers_note(id, NoteKind::Failure, &reason);
-    let event = TaskEvent::Failed { attempt, reason: Arc::clone(&reason), again_at_ms: again_at };
-    context.callers_task_event(id, event);
     if cancelled {
         cancel_as_asked(context, id);
-    } else if again_at.is_some() {
+        return Ok(now_stands(context, hold));
+    }
+    let event = TaskEvent::Failed { attempt, reason: Arc::clone(&reason), again_at_ms: again_at };
+    context.callers_task_event(id, event);
+    if again_at.is_some() {
         context.go_on(id, |state| {
             state.attempt = attempt;
             state.waits_until = again_at;
