@@ -23,6 +23,8 @@
 //! | a parent ends well | pending with the last one | | | | | | | |
 //! | a parent ends badly | as `on_parent_failure` says | | | | | | | |
 //!
+//! What a task is checked by does not change while it is being checked.
+//!
 //! *pending* stands for wherever a task goes that is free to go on: blocked while it waits for others, scheduled
 //! while it waits for a time.
 

@@ -16,6 +16,10 @@ pub(super) fn patch(context: &mut Context<'_>, id: TaskId, patch: TaskPatch) -> 
         });
     };
     check_right(context, &task, &patch)?;
+    let status = task.state.status;
+    if patch.verify.is_some() && status == TaskStatus::Verifying {
+        return Err(TaskRefusal::WrongStatus { task: id, status, needs: "not being checked" }.into());
+    }
     let body = patch.body.clone();
     let spec = patched(&task.spec, patch).normalised().map_err(TaskRefusal::Invalid)?;
     check(context, &task, &spec)?;
