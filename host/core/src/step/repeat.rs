@@ -53,7 +53,8 @@ impl Context<'_> {
     }
 
     fn keep(&mut self, agent: &AgentName, keyed: Keyed, reply: &Reply) {
-        if self.state.remembered.get(agent, &keyed.key, self.now).is_some() {
+        let known = self.state.remembered.get(agent, &keyed.key, self.now).is_some();
+        if known || !self.state.agents.contains_key(agent) {
             return;
         }
         let kept = KeptReply { agent: agent.clone(), keyed, reply: Arc::new(reply.clone()), at: self.now };

@@ -153,8 +153,6 @@ pub(in super::super) fn holder_removed(context: &mut Context<'_>, agent: &AgentN
             give_back(context, Hold { task: id, fence }, None, &"its holder was removed".into());
         }
     }
-    // Its waiting claims are refused when they are looked at.
-    context.state.queue.stirred = true;
 }
 
 fn give_back(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>, note: &Arc<str>) {
