@@ -59,7 +59,11 @@ pub(in super::super) fn refuse_waiting(context: &mut Context<'_>, agent: &AgentN
 
 /// The claim has waited long enough.
 pub(in super::super) fn give_up_waiting(context: &mut Context<'_>, waiter: Waiter) {
-    let Some(claim) = context.state.queue.waiting.remove(waiter) else { return };
+    let Some(claim) = context.state.queue.waiting.get(waiter).cloned() else { return };
+    if let Err(refusal) = check_wanted(context, &claim.agent, &claim.request) {
+        return refuse(context, waiter, refusal.into());
+    }
+    context.state.queue.waiting.remove(waiter);
     let (grants, nothing) = attempt(context, &claim.agent, &claim.request);
     let reply = claimed(Claimed { ended: claim.ended, grants, nothing });
     let caller = Caller::Agent(claim.agent);
