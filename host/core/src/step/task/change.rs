@@ -23,12 +23,27 @@ impl Context<'_> {
         });
     }
 
-    /// As [`Context::change`], and lets the task go on: it stands wherever what it waits for puts it.
+    /// As [`Context::change`], and lets the task go on: it stands wherever what it waits for puts it, and is over if
+    /// that ended badly while somebody had it.
     pub(in super::super) fn go_on(&mut self, id: TaskId, change: impl FnOnce(&mut TaskState)) {
         let Some(mut task) = self.state.queue.get(id).cloned() else { return };
         change(&mut task.state);
+        let over =
+            self.ended_badly(&task).next().filter(|_| task.spec.on_parent_failure == OnParentFailure::Cancel);
         self.place(&mut task);
         self.change(id, |old| *old = task);
+        if let Some(parent) = over {
+            cancel_now(self, id, None, &format!("{parent}, which it depends on, ended badly").into());
+        }
+    }
+
+    /// What a task depends on and what failed or was cancelled.
+    pub(super) fn ended_badly<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = TaskId> + 'a {
+        let bad = |parent: &TaskId| match self.state.queue.fate(*parent) {
+            Some(TaskStatus::Failed | TaskStatus::Cancelled) => true,
+            Some(_) | None => false,
+        };
+        task.spec.depends_on.iter().copied().filter(bad)
     }
 
     /// Where a task stands that nobody holds and nothing has ended.
