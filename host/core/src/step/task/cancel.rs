@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::super::{Answer, Context, stands};
 use super::change::cancel_now;
 use super::create::check_parent;
-use crate::{Refusal, Row, StoredTask, Task, TaskEvent, TaskId, TaskRefusal, TaskRow, TaskState, TaskStatus};
+use super::patch::waits_for;
+use crate::{
+    Node, Refusal, Row, StoredTask, Task, TaskEvent, TaskId, TaskRefusal, TaskRow, TaskState, TaskStatus,
+};
 
 pub(super) fn cancel(context: &mut Context<'_>, id: TaskId, reason: &Arc<str>) -> Answer {
     let status = context.steered(id)?.state.status;
@@ -43,6 +46,9 @@ pub(super) fn retry(context: &mut Context<'_>, stored: StoredTask) -> Answer {
     }
     for parent in &task.spec.depends_on {
         check_parent(context, *parent, task.spec.on_parent_failure)?;
+        if waits_for(context, *parent, id) {
+            return Err(TaskRefusal::Cycle(Node::Task(id)).into());
+        }
     }
     if task.spec.deadline.is_some_and(|at| at <= context.now) {
         return Err(TaskRefusal::DeadlinePassed.into());

@@ -83,7 +83,7 @@ fn check(context: &Context<'_>, task: &Task, spec: &TaskSpec) -> Result<(), Refu
     }
     for parent in spec.depends_on.iter().filter(|parent| !task.spec.depends_on.contains(parent)) {
         check_parent(context, *parent, spec.on_parent_failure)?;
-        if *parent == task.id || waits_for(context, *parent, task.id) {
+        if waits_for(context, *parent, task.id) {
             return Err(TaskRefusal::Cycle(Node::Task(task.id)).into());
         }
     }
@@ -91,7 +91,7 @@ fn check(context: &Context<'_>, task: &Task, spec: &TaskSpec) -> Result<(), Refu
 }
 
 /// Whether `task` waits for `other`, directly or through others.
-fn waits_for(context: &Context<'_>, task: TaskId, other: TaskId) -> bool {
+pub(super) fn waits_for(context: &Context<'_>, task: TaskId, other: TaskId) -> bool {
     let mut seen = std::collections::BTreeSet::new();
     let mut open = vec![task];
     while let Some(id) = open.pop() {
