@@ -60,7 +60,21 @@ pub(super) fn retry(context: &mut Context<'_>, stored: StoredTask) -> Answer {
     context.step.rows.push(Row::Task(TaskRow::SetState(id, Box::new(task.state.clone()))));
     context.state.queue.insert(task);
     context.callers_task_event(id, TaskEvent::Retried { incarnation });
+    wait_again(context, id);
     Ok(stands(id, status))
+}
+
+/// Children that went on without the parent, and have not begun, wait for it again. Looks at all tasks.
+fn wait_again(context: &mut Context<'_>, parent: TaskId) {
+    let children = context.state.queue.tasks().filter(|task| task.spec.depends_on.contains(&parent));
+    let not_begun = children.filter(|task| match task.state.status {
+        TaskStatus::Blocked | TaskStatus::Scheduled | TaskStatus::Pending => true,
+        TaskStatus::InProgress | TaskStatus::Verifying | TaskStatus::NeedsInput => false,
+        TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Cancelled => false,
+    });
+    for child in not_begun.map(|task| task.id).collect::<Vec<_>>() {
+        context.go_on(child, |_| ());
+    }
 }
 
 impl Context<'_> {
