@@ -101,16 +101,14 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
         due::forgive(&mut context);
     }
     due::decide(&mut context);
-    let answer = match repeat::of(&mut context, keyed.as_ref()) {
-        repeat::Repeat::No => dispatch(&mut context, command, keyed.as_ref()),
-        repeat::Repeat::Answered(reply) => Ok(Some(reply)),
-        repeat::Repeat::Waits => Ok(None),
-        repeat::Repeat::Refused(refusal) => Err(refusal),
-    };
-    match answer {
-        Ok(Some(reply)) => context.answer(waiter, &caller, keyed, reply),
-        Ok(None) => {}
-        Err(refusal) => context.step.replies.push((waiter, Reply::Refused(refusal))),
+    match repeat::of(&mut context, keyed.as_ref()) {
+        repeat::Repeat::No => match dispatch(&mut context, command, keyed.as_ref()) {
+            Ok(Some(reply)) => context.answer(waiter, &caller, keyed, reply),
+            Ok(None) => {}
+            Err(refusal) => context.step.replies.push((waiter, Reply::Refused(refusal))),
+        },
+        repeat::Repeat::Answered(reply) => context.step.replies.push((waiter, reply)),
+        repeat::Repeat::Waits => {}
     }
     // What the command freed may be past its time already, and is not to be handed out then.
     due::decide(&mut context);

@@ -35,6 +35,14 @@ pub(super) fn claim(
     match request.wait_until.filter(|until| grants.is_empty() && *until > context.now) {
         Some(until) => {
             let keyed = keyed.cloned();
+            // What the same call ended stays ended, and a repeat must learn that, whatever becomes of the claim.
+            if let (Some(_), Some(keyed)) = (ended, &keyed) {
+                context.keep(
+                    &agent,
+                    keyed.clone(),
+                    &claimed(Claimed { ended, grants: Vec::new(), nothing: None }),
+                );
+            }
             let claim = WaitingClaim { agent, request, until, ended, keyed };
             context.state.queue.waiting.add(context.waiter, claim);
             Ok(None)
