@@ -38,6 +38,7 @@ pub(super) fn retry(context: &mut Context<'_>, stored: StoredTask) -> Answer {
     let id = task.id;
     context.may_steer(&task)?;
     match context.state.queue.fate(id) {
+        Some(_) if context.state.queue.was_retried(&task) => return Err(TaskRefusal::Retried(id).into()),
         Some(status @ (TaskStatus::Failed | TaskStatus::Cancelled)) if status == task.state.status => {}
         Some(status) => {
             return Err(TaskRefusal::WrongStatus { task: id, status, needs: "failed or cancelled" }.into());
