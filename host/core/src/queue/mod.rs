@@ -7,6 +7,8 @@
 mod command;
 mod fates;
 mod parked;
+#[cfg(test)]
+mod projection;
 mod ready;
 mod rules;
 mod running;

@@ -1,4 +1,4 @@
-//! Random histories against what must hold after each command, and against a store that knows only rows.
+//! Agents, tokens and runs: random histories against a store that knows only rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

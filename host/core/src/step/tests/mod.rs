@@ -1,0 +1,4 @@
+//! Random histories against what must hold after each command.
+
+mod agents;
+mod model;
