@@ -8,7 +8,7 @@ use super::hold::{held, held_by_somebody};
 use super::{claim, create};
 use crate::{
     Again, AgentName, Completion, Failure, Hold, Keyed, NoteKind, Refusal, Reply, Role, Stands, TaskEvent,
-    TaskReply, TaskStatus, Verdict, Verify,
+    TaskId, TaskReply, TaskStatus, Verdict, Verify,
 };
 
 pub(super) fn complete(
@@ -107,7 +107,7 @@ pub(super) fn fail(context: &mut Context<'_>, failure: Failure) -> Answer {
     context.callers_note(id, NoteKind::Failure, &reason);
     if cancelled {
         cancel_as_asked(context, id);
-        return Ok(now_stands(context, hold));
+        return Ok(now_stands(context, hold.task));
     }
     let event = TaskEvent::Failed { attempt, reason: Arc::clone(&reason), again_at_ms: again_at };
     context.callers_task_event(id, event);
@@ -121,7 +121,7 @@ pub(super) fn fail(context: &mut Context<'_>, failure: Failure) -> Answer {
         let author = context.author();
         end(context, id, TaskStatus::Failed, author, &reason);
     }
-    Ok(now_stands(context, hold))
+    Ok(now_stands(context, hold.task))
 }
 
 pub(super) fn release(context: &mut Context<'_>, hold: Hold, note: &Arc<str>) -> Answer {
@@ -131,7 +131,7 @@ pub(super) fn release(context: &mut Context<'_>, hold: Hold, note: &Arc<str>) ->
     held_by_somebody(context, hold)?;
     let author = context.author();
     give_back(context, hold, author, note);
-    Ok(now_stands(context, hold))
+    Ok(now_stands(context, hold.task))
 }
 
 /// Takes back grants that nobody got to know of: as if they had never been given, save for their fences.
@@ -167,8 +167,8 @@ fn give_back(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>, no
 }
 
 /// Where the task stands after all that.
-pub(super) fn now_stands(context: &Context<'_>, hold: Hold) -> Reply {
+pub(super) fn now_stands(context: &Context<'_>, id: TaskId) -> Reply {
     let queue = &context.state.queue;
-    let status = queue.get(hold.task).map(|task| task.state.status).or_else(|| queue.fate(hold.task));
-    stands(hold.task, status.unwrap_or(TaskStatus::Pending))
+    let status = queue.get(id).map(|task| task.state.status).or_else(|| queue.fate(id));
+    stands(id, status.unwrap_or(TaskStatus::Pending))
 }

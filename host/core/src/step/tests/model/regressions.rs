@@ -220,19 +220,27 @@ fn a_task_that_was_held_when_a_parent_failed_does_not_begin_again() {
 }
 
 #[test]
-fn a_retry_closes_no_cycle() {
+fn an_answer_to_a_task_whose_parent_failed_tells_that_it_is_over() {
+    let mut world = World::new();
+    let (parent, child) = (world.make(spec(), &[]), world.make(spec(), &[]));
+    let hold = world.hold("wes", child);
+    world.ask(by("wes"), TaskCommand::Ask(hold, "which".into()));
+    world.patch(child, TaskPatch { depends_on: Some(vec![parent]), ..TaskPatch::default() });
+    world.cancel(parent);
+    let reply = world.ask(by("cora"), TaskCommand::Answer(child, "this".into()));
+    assert_eq!(reply, Reply::Task(TaskReply::Stands(Stands { id: child, status: TaskStatus::Cancelled })));
+}
+
+#[test]
+fn a_child_that_has_not_begun_waits_for_a_parent_that_is_retried() {
     let mut world = World::new();
     let first = world.make(spec(), &[]);
     let second = world.make(TaskSpec { on_parent_failure: OnParentFailure::Run, ..spec() }, &[first]);
-    world.cancel(second);
-    let stored = world.store.tasks[&second].clone();
-    let hold = world.hold("wes", first);
-    world.complete("wes", hold);
-    let third = world.make(TaskSpec { on_parent_failure: OnParentFailure::Run, ..spec() }, &[]);
-    world.patch(third, TaskPatch { depends_on: Some(vec![second]), ..TaskPatch::default() });
-    assert_eq!(world.status(third), TaskStatus::Pending);
+    world.cancel(first);
+    assert_eq!(world.status(second), TaskStatus::Pending);
+    let stored = world.store.tasks[&first].clone();
     world.retry(&stored);
-    assert_eq!(world.status(third), TaskStatus::Blocked, "a child that has not begun waits again");
+    assert_eq!(world.status(second), TaskStatus::Blocked);
 }
 
 #[test]
