@@ -23,10 +23,10 @@ impl Tally {
     /// The cells of `reachable` that were not hit.
     pub(super) fn missing(
         &self,
-        reachable: &[(&'static str, &[&'static str])],
+        reachable: &[(&'static str, &'static str)],
     ) -> Vec<(&'static str, &'static str)> {
         let cells =
-            reachable.iter().flat_map(|(row, answers)| answers.iter().map(move |answer| (*row, *answer)));
+            reachable.iter().flat_map(|(row, answers)| answers.split(", ").map(move |answer| (*row, answer)));
         cells.filter(|cell| !self.0.contains_key(cell)).collect()
     }
 }
@@ -114,7 +114,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
                 (1, _) => "one",
                 (_, _) => "several",
             },
-            TaskReply::Held(held) if held.cancel_requested => "held, to stop",
+            TaskReply::Held(held) if held.cancel_requested => "held to stop",
             TaskReply::Held(_) => "held",
             TaskReply::Stands(stands) => stands.status.as_str(),
             TaskReply::Live(_) => "live",

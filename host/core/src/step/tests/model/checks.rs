@@ -124,7 +124,7 @@ impl Seen {
             | TaskCommand::TakeBack(..) => return,
         };
         let granted = taken.before.queue.get(hold.task).and_then(|task| task.state.fence);
-        if granted.is_some_and(|fence| fence != hold.fence) && !is_repeat(taken) {
+        if granted.is_some_and(|highest| hold.fence < highest) && !is_repeat(taken) {
             let refused = matches!(own_reply(taken), Some(Reply::Refused(_)));
             assert!(refused, "fence {} of {} was accepted after {granted:?}", hold.fence, hold.task);
         }
@@ -178,9 +178,17 @@ impl Seen {
             let tasks = taken.store.tasks.values().map(|stored| &stored.task);
             tasks.filter(|task| task.state.lease.is_some() && wanted(task)).count()
         };
-        if *rules != taken.before.queue.rules {
+        if *rules != taken.before.queue.rules
+            || matches!(&taken.envelope.command, Command::Task(TaskCommand::Patch(..)))
+        {
+            self.starts.clear(); // Which rules and labels were in force at a grant of this step cannot be told from outside.
             return;
         }
+        // Work whose check failed goes back to its holder, whatever that one took on meanwhile.
+        let came_back: Vec<TaskId> = task_events(taken.step)
+            .filter(|(_, event)| matches!(event, TaskEvent::CheckFailed { .. }))
+            .map(|(task, _)| task)
+            .collect();
         for (task, event) in task_events(taken.step) {
             let TaskEvent::Claimed { .. } = event else { continue };
             let task = &taken.store.tasks[&task].task;
@@ -200,7 +208,8 @@ impl Seen {
             let limit = rules.limits.agents.get(&lease.holder).copied().or(rules.limits.per_agent);
             let theirs = running(&|task| {
                 let holder = task.state.lease.as_ref().map(|lease| &lease.holder);
-                task.state.status == TaskStatus::InProgress && holder == Some(&lease.holder)
+                let at_work = task.state.status == TaskStatus::InProgress && !came_back.contains(&task.id);
+                at_work && holder == Some(&lease.holder)
             });
             assert!(limit.is_none_or(|most| theirs <= most as usize), "{} holds {theirs}", lease.holder);
         }
