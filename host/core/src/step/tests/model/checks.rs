@@ -28,7 +28,6 @@ pub(super) struct Taken<'a> {
     pub(super) step: &'a Step,
     pub(super) state: &'a State,
     pub(super) store: &'a Store,
-    pub(super) model: &'a Model,
 }
 
 impl Seen {
@@ -44,7 +43,6 @@ impl Seen {
         self.a_key_names_one_task(taken);
         a_refusal_changes_nothing(taken);
         nothing_is_left_due(taken);
-        the_model_agrees(taken);
         the_rows_tell_the_state(taken);
     }
 
@@ -279,10 +277,10 @@ fn nothing_is_left_due(taken: &Taken<'_>) {
 }
 
 /// Where each task stands.
-fn the_model_agrees(taken: &Taken<'_>) {
-    assert_eq!(taken.model.rules, taken.store.rules);
-    assert_eq!(taken.model.tasks.len(), taken.store.tasks.len());
-    for (id, expected) in &taken.model.tasks {
+pub(super) fn the_model_agrees(taken: &Taken<'_>, model: &Model) {
+    assert_eq!(model.rules, taken.store.rules);
+    assert_eq!(model.tasks.len(), taken.store.tasks.len());
+    for (id, expected) in &model.tasks {
         let Some(task) = taken.state.queue.get(*id) else {
             assert_eq!(taken.state.queue.fate(*id), Some(expected.state.status), "{id}");
             continue;
@@ -291,7 +289,7 @@ fn the_model_agrees(taken: &Taken<'_>) {
         assert_eq!((&task.spec, &task.creator), (&expected.spec, &expected.creator), "{id}");
         assert_eq!(task.state, state, "{id}");
     }
-    let waiting: Vec<Waiter> = taken.model.waiting.iter().map(|waits| waits.waiter).collect();
+    let waiting: Vec<Waiter> = model.waiting.iter().map(|waits| waits.waiter).collect();
     assert_eq!(taken.state.queue.waiting.waiters(), waiting, "who waits");
 }
 

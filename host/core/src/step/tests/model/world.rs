@@ -3,7 +3,7 @@
 use proptest::sample::Index;
 
 use super::answers::{self, Tally};
-use super::checks::{Seen, Taken, own_reply, task_events};
+use super::checks::{Seen, Taken, own_reply, task_events, the_model_agrees};
 use super::history::{Action, By, What};
 use super::reference::Model;
 use super::store::Store;
@@ -108,10 +108,11 @@ impl World {
         let step = step(&mut self.state, envelope.clone(), &mut HostOrder);
         (self.watch)(&envelope, &step);
         self.store.write(&step);
-        self.model.step(&envelope, &step.replies);
-        let Self { state, store, model, .. } = self;
-        let taken = Taken { envelope: &envelope, before: &before, step: &step, state, store, model };
+        let Self { state, store, .. } = self;
+        let taken = Taken { envelope: &envelope, before: &before, step: &step, state, store };
         self.seen.check(&taken);
+        self.model.step(&envelope, &step.replies);
+        the_model_agrees(&taken, &self.model);
 
         self.tally.note(row, answers::answer(own_reply(&taken)));
         for (_, reply) in step.replies.iter().filter(|(waiter, _)| *waiter != envelope.waiter) {
