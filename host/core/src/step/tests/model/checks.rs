@@ -238,7 +238,10 @@ fn nothing_begins_too_early(taken: &Taken<'_>) {
         }
         let spec = &store.tasks[&id].task.spec;
         for parent in &spec.depends_on {
-            let status = store.tasks[parent].task.state.status;
+            // A parent that this very step retried had ended when the child began.
+            let retried = matches!(&envelope.command, Command::Task(TaskCommand::Retry(stored)) if stored.task.id == *parent);
+            let ended_before = taken.before.queue.fate(*parent).filter(|_| retried);
+            let status = ended_before.unwrap_or(store.tasks[parent].task.state.status);
             let well = match spec.on_parent_failure {
                 OnParentFailure::Cancel => status == TaskStatus::Completed,
                 OnParentFailure::Run | OnParentFailure::Ignore => status.is_terminal(),
