@@ -81,9 +81,12 @@ pub(super) fn judge(context: &mut Context<'_>, by: Option<AgentName>, verdict: &
     }
     let goes_on = lease.hard_end > context.now && context.state.agents.contains_key(&lease.holder);
     let now = context.now;
+    // Whatever it waits for then, and it may be over: what is told of its end comes last.
+    let status = if goes_on { TaskStatus::InProgress } else { TaskStatus::Pending };
+    context.task_event(by, hold.task, TaskEvent::CheckFailed { fence: hold.fence, status });
     if goes_on {
         context.change(hold.task, |task| {
-            task.state.status = TaskStatus::InProgress;
+            task.state.status = status;
             if let Some(lease) = &mut task.state.lease {
                 lease.expires_at = now.plus_millis(lease.ttl_ms).min(lease.hard_end);
                 lease.progressed_at = now;
@@ -92,8 +95,6 @@ pub(super) fn judge(context: &mut Context<'_>, by: Option<AgentName>, verdict: &
     } else {
         context.go_on(hold.task, |_| ());
     }
-    let status = context.state.queue.get(hold.task).map_or(TaskStatus::Pending, |task| task.state.status);
-    context.task_event(by, hold.task, TaskEvent::CheckFailed { fence: hold.fence, status });
 }
 
 pub(super) fn fail(context: &mut Context<'_>, failure: Failure) -> Answer {

@@ -151,6 +151,20 @@ fn work_goes_back_to_its_holder_when_its_check_is_cancelled() {
 }
 
 #[test]
+fn nothing_is_told_of_a_task_after_its_end_when_its_check_fails() {
+    let mut world = World::new();
+    let parent = world.make(spec(), &[]);
+    let id = world.make(TaskSpec { verify: Some(Verify::Run(vec!["make".into()])), ..spec() }, &[]);
+    let hold = world.hold("wes", id);
+    world.complete("wes", hold);
+    world.patch(id, TaskPatch { depends_on: Some(vec![parent]), ..TaskPatch::default() });
+    world.cancel(parent);
+    world.tell(Caller::Operator, Command::RemoveAgent(name("wes")));
+    world.ask(Caller::Server, TaskCommand::Checked(Verdict { hold, passed: false, output: "ran".into() }));
+    assert_eq!(world.status(id), TaskStatus::Cancelled);
+}
+
+#[test]
 fn a_check_that_is_tried_again_has_not_judged() {
     let mut world = World::new();
     let id = world.make(TaskSpec { verify: Some(Verify::Agent("check".parse().unwrap())), ..spec() }, &[]);
