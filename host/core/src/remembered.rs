@@ -70,6 +70,16 @@ impl Remembered {
         forgotten
     }
 
+    /// Every answer that is kept.
+    #[cfg(test)]
+    pub(crate) fn all(&self) -> BTreeMap<(&AgentName, &Key), &KeptReply> {
+        let mut all = BTreeMap::new();
+        for (agent, theirs) in &self.0 {
+            all.extend(theirs.replies.iter().map(|(key, kept)| ((agent, key), kept)));
+        }
+        all
+    }
+
     /// Forgets everything of an agent that is no more.
     pub(crate) fn forget(&mut self, agent: &AgentName) {
         self.0.remove(agent);

@@ -106,6 +106,7 @@ impl State {
                 if let Some(lease) = &mut task.state.lease {
                     lease.expires_at = lease.expires_at.max(now.plus_millis(lease.ttl_ms));
                     lease.hard_end = lease.hard_end.max(lease.expires_at);
+                    lease.progressed_at = lease.progressed_at.max(now);
                 }
             });
         }

@@ -27,7 +27,10 @@ struct Lease {
     holder: Caller,
     ttl_ms: u64,
     expires_at: Timestamp,
+    /// Its holder was told that it is over.
     over: bool,
+    /// Its task had ended when the server started again: whoever ended it may not have been told yet.
+    task_ended: bool,
 }
 
 impl Checks {
@@ -108,7 +111,8 @@ impl Checks {
                     );
                     lease.expires_at = known.expires_at;
                 }
-                None => lease.over = true,
+                None if task.is_some() => lease.over = true,
+                None => lease.task_ended = true,
             }
         }
         Ok(())
@@ -144,6 +148,7 @@ impl Checks {
             lease.holder
         );
         ensure!(!lease.over, "{hold:?} was accepted after it was given up");
+        ensure!(!lease.task_ended || at.is_none(), "{hold:?} was accepted after its task had ended");
         let in_time = at.is_none_or(|at| at < lease.expires_at);
         ensure!(in_time, "{hold:?} was accepted at {at:?}, and ended at {:?}", lease.expires_at);
         Ok(())
@@ -160,7 +165,7 @@ impl Checks {
         ensure!(self.highest < Some(hold.fence), "{hold:?} was granted after {:?}", self.highest);
         self.highest = Some(hold.fence);
         if let Some(before) = self.grants.get(&hold.task) {
-            let live = !before.over && now < before.expires_at;
+            let live = !before.over && !before.task_ended && now < before.expires_at;
             ensure!(!live, "{hold:?} was granted while {:?} had {:?}", before.holder, before.hold);
         }
         let ttl_ms = match command {
@@ -168,7 +173,14 @@ impl Checks {
             TaskCommand::Complete(completion) => completion.next.as_ref().map_or(0, |claim| claim.ttl_ms),
             other => bail!("{other:?} was answered with a grant"),
         };
-        let lease = Lease { hold, holder: caller.clone(), ttl_ms, expires_at: grant.expires_at, over: false };
+        let lease = Lease {
+            hold,
+            holder: caller.clone(),
+            ttl_ms,
+            expires_at: grant.expires_at,
+            over: false,
+            task_ended: false,
+        };
         self.grants.insert(hold.task, lease);
         Ok(())
     }

@@ -7,6 +7,8 @@
 mod command;
 mod fates;
 mod parked;
+#[cfg(test)]
+mod projection;
 mod ready;
 mod rules;
 mod running;
@@ -39,6 +41,8 @@ pub(crate) struct Queue {
     /// When something about a task has to be decided though nobody asks.
     due: BTreeSet<(Timestamp, TaskId)>,
     fates: Fates,
+    /// The last incarnation of tasks that were retried, as far as they were not yet at their end when this began.
+    incarnations: BTreeMap<TaskId, u32>,
     pub(crate) keys: BTreeMap<Key, TaskId>,
     pub(crate) rules: QueueRules,
     pub(crate) rates: Rates,
@@ -71,10 +75,18 @@ impl Queue {
         self.fates.set(id, status);
     }
 
+    /// Whether a task that was read when it had ended was retried since.
+    pub(crate) fn was_retried(&self, read: &Task) -> bool {
+        self.incarnations.get(&read.id).is_some_and(|last| *last != read.state.incarnation)
+    }
+
     /// Adds a task, wherever it stands.
     pub(crate) fn insert(&mut self, task: Task) {
         let id = task.id;
         self.fates.set(id, task.state.status);
+        if task.state.incarnation > 1 {
+            self.incarnations.insert(id, task.state.incarnation);
+        }
         self.due.extend(due(&task).map(|at| (at, id)));
         match task.state.status {
             TaskStatus::Blocked => {

@@ -46,6 +46,11 @@ impl Parked {
         released
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_blocker.is_empty() && self.blockers.is_empty()
+    }
+
     /// What a task waits for.
     pub(crate) fn blocker_of(&self, id: TaskId) -> Option<Blocker> {
         self.blockers.get(&id).copied()

@@ -94,6 +94,22 @@ impl Ready {
         self.places.keys().copied()
     }
 
+    /// Where each task lies.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> BTreeMap<TaskId, (Option<AgentName>, Class, Rank)> {
+        let mut places = BTreeMap::new();
+        for (assignee, classes) in &self.index {
+            for (class, bucket) in classes {
+                let Bucket { by_rank, by_age, .. } = &self.buckets[bucket];
+                assert_eq!(by_rank.iter().map(|(_, id)| *id).collect::<BTreeSet<_>>(), *by_age);
+                places
+                    .extend(by_rank.iter().map(|(rank, id)| (*id, (assignee.clone(), class.clone(), *rank))));
+            }
+        }
+        assert!(places.keys().eq(self.places.keys()), "a task that is ready lies in no bucket");
+        places
+    }
+
     /// The task that an agent should have next: the lowest rank among the heads of the buckets that it
     /// satisfies and that are `open`.
     pub(crate) fn next(

@@ -58,6 +58,14 @@ impl Running {
         self.labels.get(label).copied().unwrap_or_default()
     }
 
+    /// The same without the order in which the tasks began.
+    #[cfg(test)]
+    pub(crate) fn sorted(mut self) -> Self {
+        self.agents.values_mut().for_each(|held| held.sort());
+        self.touching.sort();
+        self
+    }
+
     /// Held tasks that say which paths they touch.
     pub(crate) fn touching(&self) -> &[TaskId] {
         &self.touching

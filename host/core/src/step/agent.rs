@@ -44,6 +44,7 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
     let author = context.author();
     context.event(author, EventKind::AgentRemoved { name: name.clone() });
     task::holder_removed(context, name);
+    task::refuse_waiting(context, name);
     Ok(Reply::Done)
 }
 

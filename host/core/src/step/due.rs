@@ -1,8 +1,10 @@
 //! What is decided because its time came.
 
-use super::task::{ended, lost};
-use super::{Answer, Context};
-use crate::{NoteKind, Reply, TaskEvent, TaskId, TaskStatus};
+use std::sync::Arc;
+
+use super::Context;
+use super::task::{end, lost};
+use crate::{NoteKind, TaskEvent, TaskId, TaskStatus};
 
 /// Decides everything that is due by now.
 pub(super) fn decide(context: &mut Context<'_>) {
@@ -22,11 +24,11 @@ pub(super) fn decide(context: &mut Context<'_>) {
     }
 }
 
-/// Nobody could renew anything.
-pub(super) fn forgive(context: &mut Context<'_>) -> Answer {
-    context.not_an_agent()?;
-    context.state.forgive(context.now);
-    Ok(Reply::Done)
+/// Nobody could renew anything. Comes before what is due, or every lease would be found late first.
+pub(super) fn forgive(context: &mut Context<'_>) {
+    if context.not_an_agent().is_ok() {
+        context.state.forgive(context.now);
+    }
 }
 
 fn task(context: &mut Context<'_>, id: TaskId) {
@@ -37,12 +39,11 @@ fn task(context: &mut Context<'_>, id: TaskId) {
         TaskStatus::Blocked | TaskStatus::Scheduled | TaskStatus::Pending | TaskStatus::NeedsInput
             if past_deadline =>
         {
-            let (attempt, reason) = (task.state.attempt, "its deadline has passed");
-            context.change(id, |task| task.state.status = TaskStatus::Failed);
-            context.note(id, NoteKind::Failure, None, &reason.into());
-            let event = TaskEvent::Failed { attempt, reason: reason.into(), again_at_ms: None };
+            let (attempt, reason) = (task.state.attempt, Arc::from("its deadline has passed"));
+            context.note(id, NoteKind::Failure, None, &reason);
+            let event = TaskEvent::Failed { attempt, reason: Arc::clone(&reason), again_at_ms: None };
             context.task_event(None, id, event);
-            ended(context, id, TaskStatus::Failed);
+            end(context, id, TaskStatus::Failed, None, &reason);
         }
         TaskStatus::Scheduled => {
             context.go_on(id, |_| ());

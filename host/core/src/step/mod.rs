@@ -23,6 +23,8 @@
 //! | a parent ends well | pending with the last one | | | | | | | |
 //! | a parent ends badly | as `on_parent_failure` says | | | | | | | |
 //!
+//! What a task is checked by does not change while it is being checked.
+//!
 //! *pending* stands for wherever a task goes that is free to go on: blocked while it waits for others, scheduled
 //! while it waits for a time.
 
@@ -95,22 +97,20 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
     let Envelope { waiter, caller, now, seed, command, keyed } = envelope;
     let mut step = Step::default();
     let mut context = Context { state, caller: &caller, waiter, now, seed, step: &mut step, decide };
-    // A clock that jumped says nothing about what is due.
-    if command != Command::Forgive {
-        due::decide(&mut context);
+    if command == Command::Forgive {
+        due::forgive(&mut context);
     }
-    let answer = match repeat::of(&mut context, keyed.as_ref()) {
-        repeat::Repeat::No => dispatch(&mut context, command, keyed.as_ref()),
-        repeat::Repeat::Answered(reply) => Ok(Some(reply)),
-        repeat::Repeat::Waits => Ok(None),
-        repeat::Repeat::Refused(refusal) => Err(refusal),
-    };
-    match answer {
-        Ok(Some(reply)) => context.answer(waiter, &caller, keyed, reply),
-        Ok(None) => {}
-        Err(refusal) => context.step.replies.push((waiter, Reply::Refused(refusal))),
+    due::decide(&mut context);
+    match repeat::of(&mut context, keyed.as_ref()) {
+        repeat::Repeat::No => match dispatch(&mut context, command, keyed.as_ref()) {
+            Ok(Some(reply)) => context.answer(waiter, &caller, keyed, reply),
+            Ok(None) => {}
+            Err(refusal) => context.step.replies.push((waiter, Reply::Refused(refusal))),
+        },
+        repeat::Repeat::Answered(reply) => context.step.replies.push((waiter, reply)),
+        repeat::Repeat::Waits => {}
     }
-    // What was given back after its deadline is not offered again.
+    // What the command freed may be past its time already, and is not to be handed out then.
     due::decide(&mut context);
     task::serve_waiting(&mut context);
     step
@@ -136,8 +136,7 @@ fn dispatch(
         Command::Queue(command) => queue::dispatch(context, command),
         Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
         Command::Leave(waiter) => task::stop_waiting(context, waiter),
-        Command::Tick => context.not_an_agent().map(|()| Reply::Done),
-        Command::Forgive => due::forgive(context),
+        Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
     }
     .map(Some)
 }

@@ -9,32 +9,32 @@ use crate::{AgentName, Caller, KeptReply, Keyed, Refusal, Reply, Row, Waiter};
 pub(super) enum Repeat {
     /// Nothing: it is carried out.
     No,
-    /// It was carried out, and answered like this.
+    /// It was carried out, and answered like this; or it is another request, and this refuses it.
     Answered(Reply),
     /// It waits, and its answer goes to whoever asked last.
     Waits,
-    /// It is another request.
-    Refused(Refusal),
 }
 
 /// Looks up the request's key. A request that waits takes this waiter in place of the one before.
 pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
     let (Some(keyed), Caller::Agent(agent)) = (keyed, context.caller) else { return Repeat::No };
-    if let Some(kept) = context.state.remembered.get(agent, &keyed.key, context.now) {
-        let same = kept.keyed.hash == keyed.hash;
-        return if same {
-            Repeat::Answered(Reply::clone(&kept.reply))
-        } else {
-            Repeat::Refused(Refusal::KeyReused)
-        };
-    }
     let waiting = &mut context.state.queue.waiting;
     let under_key = waiting.find(|claim| {
         claim.agent == *agent && claim.keyed.as_ref().is_some_and(|other| other.key == keyed.key)
     });
-    let Some(before) = under_key.first().copied() else { return Repeat::No };
+    let Some(before) = under_key.first().copied() else {
+        let Some(kept) = context.state.remembered.get(agent, &keyed.key, context.now) else {
+            return Repeat::No;
+        };
+        let same = kept.keyed.hash == keyed.hash;
+        return if same {
+            Repeat::Answered(Reply::clone(&kept.reply))
+        } else {
+            Repeat::Answered(Reply::Refused(Refusal::KeyReused))
+        };
+    };
     if waiting.get(before).is_none_or(|claim| claim.keyed.as_ref() != Some(keyed)) {
-        return Repeat::Refused(Refusal::KeyReused);
+        return Repeat::Answered(Reply::Refused(Refusal::KeyReused));
     }
     if let Some(claim) = waiting.remove(before) {
         waiting.add(context.waiter, claim);
@@ -52,8 +52,8 @@ impl Context<'_> {
         self.step.replies.push((waiter, reply));
     }
 
-    fn keep(&mut self, agent: &AgentName, keyed: Keyed, reply: &Reply) {
-        if self.state.remembered.get(agent, &keyed.key, self.now).is_some() {
+    pub(super) fn keep(&mut self, agent: &AgentName, keyed: Keyed, reply: &Reply) {
+        if !self.state.agents.contains_key(agent) {
             return;
         }
         let kept = KeptReply { agent: agent.clone(), keyed, reply: Arc::new(reply.clone()), at: self.now };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Answer, Context, stands};
+use super::super::{Answer, Context};
 use super::change::{cancel_as_asked, kill_runs, needs_input};
 use super::finish::now_stands;
 use super::hold::held;
@@ -27,7 +27,7 @@ pub(super) fn ask(context: &mut Context<'_>, hold: Hold, question: &Arc<str>) ->
             state.preferred = asker.map(|agent| Preferred { agent, until });
         });
     }
-    Ok(now_stands(context, hold))
+    Ok(now_stands(context, hold.task))
 }
 
 pub(super) fn answer(context: &mut Context<'_>, id: TaskId, text: &Arc<str>) -> Answer {
@@ -44,8 +44,7 @@ pub(super) fn answer(context: &mut Context<'_>, id: TaskId, text: &Arc<str>) -> 
         state.lost_count = 0;
         state.preferred = asker.map(|agent| Preferred { agent, until });
     });
-    let status = context.state.queue.get(id).map_or(status, |task| task.state.status);
-    Ok(stands(id, status))
+    Ok(now_stands(context, id))
 }
 
 fn asker(context: &Context<'_>, id: TaskId) -> Option<AgentName> {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::super::{Context, Effect};
+use super::finish::judge;
 use crate::{
     AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
-    TaskStatus,
+    TaskStatus, Verdict,
 };
 
 /// After so many lost workers a task waits for somebody to look at it.
@@ -22,12 +23,27 @@ impl Context<'_> {
         });
     }
 
-    /// As [`Context::change`], and lets the task go on: it stands wherever what it waits for puts it.
+    /// As [`Context::change`], and lets the task go on: it stands wherever what it waits for puts it, and is over if
+    /// that ended badly while somebody had it.
     pub(in super::super) fn go_on(&mut self, id: TaskId, change: impl FnOnce(&mut TaskState)) {
         let Some(mut task) = self.state.queue.get(id).cloned() else { return };
         change(&mut task.state);
+        let over =
+            self.ended_badly(&task).next().filter(|_| task.spec.on_parent_failure == OnParentFailure::Cancel);
         self.place(&mut task);
         self.change(id, |old| *old = task);
+        if let Some(parent) = over {
+            cancel_now(self, id, None, &format!("{parent}, which it depends on, ended badly").into());
+        }
+    }
+
+    /// What a task depends on and what failed or was cancelled.
+    pub(super) fn ended_badly<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = TaskId> + 'a {
+        let bad = |parent: &TaskId| match self.state.queue.fate(*parent) {
+            Some(TaskStatus::Failed | TaskStatus::Cancelled) => true,
+            Some(_) | None => false,
+        };
+        task.spec.depends_on.iter().copied().filter(bad)
     }
 
     /// Where a task stands that nobody holds and nothing has ended.
@@ -74,8 +90,16 @@ impl Context<'_> {
     }
 }
 
-/// What the end of a task means for those that wait for it: a check's work is judged, children go on or end in turn.
-pub(in super::super) fn ended(context: &mut Context<'_>, id: TaskId, status: TaskStatus) {
+/// Ends a task, and what that means for others: work that it checks is judged, children go on or end in turn.
+/// `by` and `why` are what a check's work is told; whoever ends a task says so in its events and notes.
+pub(in super::super) fn end(
+    context: &mut Context<'_>,
+    id: TaskId,
+    status: TaskStatus,
+    by: Option<AgentName>,
+    why: &Arc<str>,
+) {
+    close(context, id, status, by, why);
     let mut endings = vec![(id, status)];
     while let Some((parent, status)) = endings.pop() {
         for child in context.state.queue.dependents_of(parent) {
@@ -90,28 +114,41 @@ pub(in super::super) fn ended(context: &mut Context<'_>, id: TaskId, status: Tas
                 context.tell_if_ready(child);
             } else {
                 let reason: Arc<str> = format!("{parent}, which it depends on, is {status}").into();
-                cancel_now(context, child, None, &reason);
+                tell_cancelled(context, child, None, &reason);
+                close(context, child, TaskStatus::Cancelled, None, &reason);
                 endings.push((child, TaskStatus::Cancelled));
             }
         }
     }
 }
 
-/// Ends a task that is not wanted any more. What waits for it is the caller's business.
-pub(super) fn cancel_now(context: &mut Context<'_>, id: TaskId, agent: Option<AgentName>, reason: &Arc<str>) {
+fn close(context: &mut Context<'_>, id: TaskId, status: TaskStatus, by: Option<AgentName>, why: &Arc<str>) {
+    let checks = context.state.queue.get(id).and_then(|task| task.spec.checks);
     context.change(id, |task| {
-        task.state.status = TaskStatus::Cancelled;
+        task.state.status = status;
         task.state.lease = None;
         task.state.waits_until = None;
     });
-    context.note(id, NoteKind::Cancellation, agent.clone(), reason);
-    context.task_event(agent, id, TaskEvent::Cancelled { reason: Arc::clone(reason) });
+    if let Some(work) = checks {
+        let passed = status == TaskStatus::Completed;
+        judge(context, by, &Verdict { hold: work, passed, output: Arc::clone(why) });
+    }
+}
+
+/// Ends a task that is not wanted any more.
+pub(super) fn cancel_now(context: &mut Context<'_>, id: TaskId, agent: Option<AgentName>, reason: &Arc<str>) {
+    tell_cancelled(context, id, agent.clone(), reason);
+    end(context, id, TaskStatus::Cancelled, agent, reason);
 }
 
 /// Ends a task whose holder was asked to stop, and did.
 pub(super) fn cancel_as_asked(context: &mut Context<'_>, id: TaskId) {
     cancel_now(context, id, None, &"as was asked while it was in progress".into());
-    ended(context, id, TaskStatus::Cancelled);
+}
+
+fn tell_cancelled(context: &mut Context<'_>, id: TaskId, agent: Option<AgentName>, reason: &Arc<str>) {
+    context.note(id, NoteKind::Cancellation, agent.clone(), reason);
+    context.task_event(agent, id, TaskEvent::Cancelled { reason: Arc::clone(reason) });
 }
 
 /// The end of a lease without a word from its holder. A run that carries the lease speaks for it, until its hard end.

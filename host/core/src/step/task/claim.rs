@@ -35,6 +35,14 @@ pub(super) fn claim(
     match request.wait_until.filter(|until| grants.is_empty() && *until > context.now) {
         Some(until) => {
             let keyed = keyed.cloned();
+            // What the same call ended stays ended, and a repeat must learn that, whatever becomes of the claim.
+            if let (Some(_), Some(keyed)) = (ended, &keyed) {
+                context.keep(
+                    &agent,
+                    keyed.clone(),
+                    &claimed(Claimed { ended, grants: Vec::new(), nothing: None }),
+                );
+            }
             let claim = WaitingClaim { agent, request, until, ended, keyed };
             context.state.queue.waiting.add(context.waiter, claim);
             Ok(None)
@@ -222,15 +230,12 @@ fn grant(context: &mut Context<'_>, id: TaskId, agent: &AgentName, request: &Cla
 
 /// What the task depends on and what ended badly, if it wants to know.
 fn failed_parents(context: &Context<'_>, id: TaskId) -> Vec<TaskId> {
-    let queue = &context.state.queue;
-    let Some(task) = queue.get(id).filter(|task| task.spec.on_parent_failure == OnParentFailure::Run) else {
-        return Vec::new();
-    };
-    let failed = |parent: &TaskId| match queue.fate(*parent) {
-        Some(TaskStatus::Failed | TaskStatus::Cancelled) => true,
-        Some(_) | None => false,
-    };
-    task.spec.depends_on.iter().copied().filter(failed).collect()
+    match context.state.queue.get(id) {
+        Some(task) if task.spec.on_parent_failure == OnParentFailure::Run => {
+            context.ended_badly(task).collect()
+        }
+        Some(_) | None => Vec::new(),
+    }
 }
 
 /// A fence that was never given before. Their limit is stored once for many, with the first that needs it.

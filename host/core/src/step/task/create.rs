@@ -19,12 +19,16 @@ pub(super) fn create(context: &mut Context<'_>, new: Vec<NewTask>) -> Answer {
     if new.is_empty() || new.len() > MAX_TASKS {
         return Err(TaskRefusal::Count(new.len()).into());
     }
-    for (index, task) in new.iter().enumerate() {
-        check(context, index, task, new.len())?;
-    }
-    check_order(&new)?;
-
     let ids = ids(context, &new);
+    let mut last = context.state.last_task;
+    for (index, (task, id)) in new.iter().zip(&ids).enumerate() {
+        if *id > last {
+            last = *id;
+            check(context, index, task, &ids)?;
+        }
+    }
+    check_order(context, &new, &ids)?;
+
     let mut created = Vec::with_capacity(new.len());
     for (task, id) in new.into_iter().zip(&ids) {
         let existed = *id <= context.state.last_task;
@@ -97,7 +101,8 @@ fn resolve(parent: Parent, ids: &[TaskId]) -> Option<TaskId> {
     }
 }
 
-fn check(context: &Context<'_>, index: usize, new: &NewTask, len: usize) -> Result<(), Refusal> {
+/// Whether a task can be made. One that is there under its key already is not asked.
+fn check(context: &Context<'_>, index: usize, new: &NewTask, ids: &[TaskId]) -> Result<(), Refusal> {
     if let Some(agent) = &new.spec.assigned_to
         && !context.state.agents.contains_key(agent)
     {
@@ -110,12 +115,16 @@ fn check(context: &Context<'_>, index: usize, new: &NewTask, len: usize) -> Resu
         exists(context, parent)?;
     }
     for parent in &new.parents {
-        match *parent {
-            Parent::Existing(parent) => check_parent(context, parent, new.spec.on_parent_failure)?,
-            Parent::Sibling(parent) if parent >= len => {
-                return Err(TaskRefusal::NoSuchSibling { index, parent, len }.into());
+        let existing = match *parent {
+            Parent::Existing(parent) => Some(parent),
+            Parent::Sibling(parent) => {
+                let no_sibling = TaskRefusal::NoSuchSibling { index, parent, len: ids.len() };
+                let id = *ids.get(parent).ok_or(no_sibling)?;
+                Some(id).filter(|id| *id <= context.state.last_task)
             }
-            Parent::Sibling(_) => {}
+        };
+        if let Some(parent) = existing {
+            check_parent(context, parent, new.spec.on_parent_failure)?;
         }
     }
     Ok(())
@@ -146,33 +155,36 @@ fn exists(context: &Context<'_>, id: TaskId) -> Result<(), TaskRefusal> {
 }
 
 /// Refuses siblings that wait for each other: what can be taken away, one without waiting siblings after the other,
-/// has no cycle (Kahn, 1962).
-fn check_order(new: &[NewTask]) -> Result<(), TaskRefusal> {
-    let siblings = |task: &NewTask| {
-        let parents = task.parents.iter().filter_map(|parent| match parent {
-            Parent::Sibling(index) => Some(*index),
-            Parent::Existing(_) => None,
+/// has no cycle (Kahn, 1962). Siblings that share a key are one task, the first of them.
+fn check_order(context: &Context<'_>, new: &[NewTask], ids: &[TaskId]) -> Result<(), TaskRefusal> {
+    let is_new = |id: &TaskId| *id > context.state.last_task;
+    let mut waits: BTreeMap<TaskId, (usize, BTreeSet<TaskId>)> = BTreeMap::new();
+    let mut children: BTreeMap<TaskId, Vec<TaskId>> = BTreeMap::new();
+    for (index, (task, id)) in new.iter().zip(ids).enumerate().filter(|(_, (_, id))| is_new(id)) {
+        waits.entry(*id).or_insert_with(|| {
+            let siblings = task.parents.iter().filter_map(|parent| match parent {
+                Parent::Sibling(sibling) => ids.get(*sibling).copied().filter(is_new),
+                Parent::Existing(_) => None,
+            });
+            (index, siblings.collect())
         });
-        parents.collect::<BTreeSet<usize>>()
-    };
-    let mut waits: Vec<BTreeSet<usize>> = new.iter().map(siblings).collect();
-    let mut children = vec![Vec::new(); new.len()];
-    for (child, parents) in waits.iter().enumerate() {
+    }
+    for (child, (_, parents)) in &waits {
         for parent in parents {
-            children.get_mut(*parent).into_iter().for_each(|list: &mut Vec<usize>| list.push(child));
+            children.entry(*parent).or_default().push(*child);
         }
     }
-    let mut free: Vec<usize> =
-        (0..new.len()).filter(|index| waits.get(*index).is_some_and(BTreeSet::is_empty)).collect();
+    let mut free: Vec<TaskId> =
+        waits.iter().filter(|(_, (_, parents))| parents.is_empty()).map(|(id, _)| *id).collect();
     while let Some(parent) = free.pop() {
-        for child in children.get(parent).into_iter().flatten() {
-            let Some(parents) = waits.get_mut(*child) else { continue };
+        for child in children.get(&parent).into_iter().flatten() {
+            let Some((_, parents)) = waits.get_mut(child) else { continue };
             parents.remove(&parent);
             if parents.is_empty() {
                 free.push(*child);
             }
         }
     }
-    let in_cycle = waits.iter().position(|parents| !parents.is_empty());
-    in_cycle.map_or(Ok(()), |index| Err(TaskRefusal::Cycle(Node::New(index))))
+    let in_cycle = waits.values().find(|(_, parents)| !parents.is_empty());
+    in_cycle.map_or(Ok(()), |(index, _)| Err(TaskRefusal::Cycle(Node::New(*index))))
 }

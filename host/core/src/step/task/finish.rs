@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::super::{Answer, Context, Effect, stands};
-use super::change::{cancel_as_asked, ended, kill_runs};
+use super::change::{cancel_as_asked, end, kill_runs};
 use super::hold::{held, held_by_somebody};
 use super::{claim, create};
 use crate::{
     Again, AgentName, Completion, Failure, Hold, Keyed, NoteKind, Refusal, Reply, Role, Stands, TaskEvent,
-    TaskReply, TaskStatus, Verdict, Verify,
+    TaskId, TaskReply, TaskStatus, Verdict, Verify,
 };
 
 pub(super) fn complete(
@@ -18,7 +18,7 @@ pub(super) fn complete(
 ) -> Result<Option<Reply>, Refusal> {
     let Completion { hold, result, next } = completion;
     let task = held(context, hold)?;
-    let (id, verify, checks) = (task.id, task.spec.verify.clone(), task.spec.checks);
+    let (id, verify) = (task.id, task.spec.verify.clone());
     if let Some(next) = &next {
         claim::check(next)?;
     }
@@ -27,13 +27,10 @@ pub(super) fn complete(
         Some(verify) => submit(context, hold, &verify),
         None => {
             let author = context.author();
-            finish(context, hold, author);
+            finish(context, hold, author, &result);
             TaskStatus::Completed
         }
     };
-    if let Some(checked) = checks {
-        judge(context, &Verdict { hold: checked, passed: true, output: result });
-    }
     let stands = Stands { id, status };
     match next {
         Some(next) => claim::claim(context, next, keyed, Some(stands)),
@@ -57,40 +54,39 @@ fn submit(context: &mut Context<'_>, hold: Hold, verify: &Verify) -> TaskStatus 
     TaskStatus::Verifying
 }
 
-fn finish(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>) {
+fn finish(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>, why: &Arc<str>) {
     kill_runs(context, hold);
-    context.change(hold.task, |task| {
-        task.state.status = TaskStatus::Completed;
-        task.state.lease = None;
-    });
-    context.task_event(agent, hold.task, TaskEvent::Completed { fence: hold.fence });
-    ended(context, hold.task, TaskStatus::Completed);
+    context.task_event(agent.clone(), hold.task, TaskEvent::Completed { fence: hold.fence });
+    end(context, hold.task, TaskStatus::Completed, agent, why);
 }
 
 /// What a check said, from the server.
 pub(super) fn checked(context: &mut Context<'_>, verdict: &Verdict) -> Answer {
     context.not_an_agent()?;
-    judge(context, verdict);
+    judge(context, None, verdict);
     Ok(Reply::Done)
 }
 
 /// Ends the check of a task. One that is not being checked under this fence any more is left alone.
-fn judge(context: &mut Context<'_>, verdict: &Verdict) {
+pub(super) fn judge(context: &mut Context<'_>, by: Option<AgentName>, verdict: &Verdict) {
     let Verdict { hold, passed, output } = verdict;
     let Some(task) = context.state.queue.get(hold.task) else { return };
     let Some(lease) = task.state.lease.clone() else { return };
     if task.state.status != TaskStatus::Verifying || lease.fence != hold.fence {
         return;
     }
-    context.note(hold.task, NoteKind::Check, context.author(), output);
+    context.note(hold.task, NoteKind::Check, by.clone(), output);
     if *passed {
-        return finish(context, *hold, Some(lease.holder));
+        return finish(context, *hold, Some(lease.holder), output);
     }
     let goes_on = lease.hard_end > context.now && context.state.agents.contains_key(&lease.holder);
     let now = context.now;
+    // Whatever it waits for then, and it may be over: what is told of its end comes last.
+    let status = if goes_on { TaskStatus::InProgress } else { TaskStatus::Pending };
+    context.task_event(by, hold.task, TaskEvent::CheckFailed { fence: hold.fence, status });
     if goes_on {
         context.change(hold.task, |task| {
-            task.state.status = TaskStatus::InProgress;
+            task.state.status = status;
             if let Some(lease) = &mut task.state.lease {
                 lease.expires_at = now.plus_millis(lease.ttl_ms).min(lease.hard_end);
                 lease.progressed_at = now;
@@ -99,42 +95,34 @@ fn judge(context: &mut Context<'_>, verdict: &Verdict) {
     } else {
         context.go_on(hold.task, |_| ());
     }
-    let status = context.state.queue.get(hold.task).map_or(TaskStatus::Pending, |task| task.state.status);
-    context.callers_task_event(hold.task, TaskEvent::CheckFailed { fence: hold.fence, status });
 }
 
 pub(super) fn fail(context: &mut Context<'_>, failure: Failure) -> Answer {
     let Failure { hold, reason, again } = failure;
     let task = held(context, hold)?;
-    let (id, attempt, checks) = (task.id, task.state.attempt + 1, task.spec.checks);
+    let (id, attempt) = (task.id, task.state.attempt + 1);
     let tries_again = attempt < task.spec.max_attempts && again == Again::IfAttemptsAreLeft;
     let cancelled = task.state.cancel_requested;
-    let again_at = tries_again
-        .then(|| context.now.plus(task.spec.backoff.after(attempt, context.seed)))
-        .filter(|_| !cancelled);
+    let again_at = tries_again.then(|| context.now.plus(task.spec.backoff.after(attempt, context.seed)));
     kill_runs(context, hold);
     context.callers_note(id, NoteKind::Failure, &reason);
-    let event = TaskEvent::Failed { attempt, reason: Arc::clone(&reason), again_at_ms: again_at };
-    context.callers_task_event(id, event);
     if cancelled {
         cancel_as_asked(context, id);
-    } else if again_at.is_some() {
+        return Ok(now_stands(context, hold.task));
+    }
+    let event = TaskEvent::Failed { attempt, reason: Arc::clone(&reason), again_at_ms: again_at };
+    context.callers_task_event(id, event);
+    if again_at.is_some() {
         context.go_on(id, |state| {
             state.attempt = attempt;
             state.waits_until = again_at;
         });
     } else {
-        context.change(id, |task| {
-            task.state.status = TaskStatus::Failed;
-            task.state.attempt = attempt;
-            task.state.lease = None;
-        });
-        ended(context, id, TaskStatus::Failed);
+        context.change(id, |task| task.state.attempt = attempt);
+        let author = context.author();
+        end(context, id, TaskStatus::Failed, author, &reason);
     }
-    if let Some(checked) = checks {
-        judge(context, &Verdict { hold: checked, passed: false, output: reason });
-    }
-    Ok(now_stands(context, hold))
+    Ok(now_stands(context, hold.task))
 }
 
 pub(super) fn release(context: &mut Context<'_>, hold: Hold, note: &Arc<str>) -> Answer {
@@ -144,7 +132,7 @@ pub(super) fn release(context: &mut Context<'_>, hold: Hold, note: &Arc<str>) ->
     held_by_somebody(context, hold)?;
     let author = context.author();
     give_back(context, hold, author, note);
-    Ok(now_stands(context, hold))
+    Ok(now_stands(context, hold.task))
 }
 
 /// Takes back grants that nobody got to know of: as if they had never been given, save for their fences.
@@ -166,8 +154,6 @@ pub(in super::super) fn holder_removed(context: &mut Context<'_>, agent: &AgentN
             give_back(context, Hold { task: id, fence }, None, &"its holder was removed".into());
         }
     }
-    // Its waiting claims are refused when they are looked at.
-    context.state.queue.stirred = true;
 }
 
 fn give_back(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>, note: &Arc<str>) {
@@ -182,8 +168,8 @@ fn give_back(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>, no
 }
 
 /// Where the task stands after all that.
-pub(super) fn now_stands(context: &Context<'_>, hold: Hold) -> Reply {
+pub(super) fn now_stands(context: &Context<'_>, id: TaskId) -> Reply {
     let queue = &context.state.queue;
-    let status = queue.get(hold.task).map(|task| task.state.status).or_else(|| queue.fate(hold.task));
-    stands(hold.task, status.unwrap_or(TaskStatus::Pending))
+    let status = queue.get(id).map(|task| task.state.status).or_else(|| queue.fate(id));
+    stands(id, status.unwrap_or(TaskStatus::Pending))
 }

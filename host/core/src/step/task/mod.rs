@@ -11,10 +11,10 @@ mod patch;
 mod waiting;
 mod why;
 
-pub(super) use change::{ended, lost};
+pub(super) use change::{end, lost};
 pub(super) use finish::holder_removed;
 pub(super) use hold::{held, touch};
-pub(super) use waiting::{give_up_waiting, serve_waiting, stop_waiting};
+pub(super) use waiting::{give_up_waiting, refuse_waiting, serve_waiting, stop_waiting};
 
 use super::Context;
 use crate::{Keyed, Refusal, Reply, TaskCommand, TaskReply};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::{Answer, Context, stands};
 use super::create::check_parent;
 use crate::{
-    Node, Refusal, Row, Task, TaskEvent, TaskId, TaskPatch, TaskRefusal, TaskRow, TaskSpec, TaskStatus,
+    Node, Refusal, Role, Row, Task, TaskEvent, TaskId, TaskPatch, TaskRefusal, TaskRow, TaskSpec, TaskStatus,
 };
 
 pub(super) fn patch(context: &mut Context<'_>, id: TaskId, patch: TaskPatch) -> Answer {
@@ -16,6 +16,10 @@ pub(super) fn patch(context: &mut Context<'_>, id: TaskId, patch: TaskPatch) -> 
         });
     };
     check_right(context, &task, &patch)?;
+    let status = task.state.status;
+    if patch.verify.is_some() && status == TaskStatus::Verifying {
+        return Err(TaskRefusal::WrongStatus { task: id, status, needs: "not being checked" }.into());
+    }
     let body = patch.body.clone();
     let spec = patched(&task.spec, patch).normalised().map_err(TaskRefusal::Invalid)?;
     check(context, &task, &spec)?;
@@ -23,7 +27,11 @@ pub(super) fn patch(context: &mut Context<'_>, id: TaskId, patch: TaskPatch) -> 
     let spec = Arc::new(spec);
     context.step.rows.push(Row::Task(TaskRow::SetSpec(id, Arc::clone(&spec))));
     context.step.rows.extend(body.map(|body| Row::Task(TaskRow::SetBody(id, body))));
+    let not_before = task.spec.not_before;
     let mut task = Task { spec, ..task };
+    if not_before != task.spec.not_before && not_before == task.state.waits_until {
+        task.state.waits_until = None;
+    }
     match task.state.status {
         // Where it waits may have changed, and for what.
         TaskStatus::Blocked | TaskStatus::Scheduled | TaskStatus::Pending => context.place(&mut task),
@@ -44,7 +52,7 @@ fn check_right(context: &Context<'_>, task: &Task, patch: &TaskPatch) -> Result<
         let who = "somebody who does not hold it";
         return Err(TaskRefusal::NotYours { task: task.id, who }.into());
     }
-    if holds { Ok(()) } else { context.may_steer(task) }
+    if holds { context.at_least(Role::Worker) } else { context.may_steer(task) }
 }
 
 fn patched(spec: &TaskSpec, patch: TaskPatch) -> TaskSpec {
@@ -75,7 +83,7 @@ fn check(context: &Context<'_>, task: &Task, spec: &TaskSpec) -> Result<(), Refu
     }
     for parent in spec.depends_on.iter().filter(|parent| !task.spec.depends_on.contains(parent)) {
         check_parent(context, *parent, spec.on_parent_failure)?;
-        if *parent == task.id || waits_for(context, *parent, task.id) {
+        if waits_for(context, *parent, task.id) {
             return Err(TaskRefusal::Cycle(Node::Task(task.id)).into());
         }
     }
@@ -83,7 +91,7 @@ fn check(context: &Context<'_>, task: &Task, spec: &TaskSpec) -> Result<(), Refu
 }
 
 /// Whether `task` waits for `other`, directly or through others.
-fn waits_for(context: &Context<'_>, task: TaskId, other: TaskId) -> bool {
+pub(super) fn waits_for(context: &Context<'_>, task: TaskId, other: TaskId) -> bool {
     let mut seen = std::collections::BTreeSet::new();
     let mut open = vec![task];
     while let Some(id) = open.pop() {

@@ -3,7 +3,7 @@
 use super::super::{Answer, Context, claimed};
 use super::claim::{attempt, check_wanted};
 use crate::queue::WaitingClaim;
-use crate::{Caller, Claimed, Refusal, Reply, Role, Waiter, Want};
+use crate::{AgentName, Caller, Claimed, Refusal, Reply, Waiter, Want};
 
 /// Serves claims that waited, first come first served, if something happened that may let them go on.
 pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
@@ -22,15 +22,7 @@ pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
                 context.answer(waiter, &caller, claim.keyed, reply);
             }
             Ok(None) => {}
-            Err(refusal) => {
-                context.state.queue.waiting.remove(waiter);
-                // What the same call ended stays ended, and its caller must learn that.
-                let reply = match claim.ended {
-                    Some(_) => claimed(Claimed { ended: claim.ended, grants: Vec::new(), nothing: None }),
-                    None => Reply::Refused(refusal),
-                };
-                context.step.replies.push((waiter, reply));
-            }
+            Err(refusal) => refuse(context, waiter, refusal),
         }
     }
     // Whatever these grants stirred up, they took more than they freed.
@@ -39,19 +31,39 @@ pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
 
 /// The answer for a claim that waited, if there is one now.
 fn served(context: &mut Context<'_>, claim: &WaitingClaim) -> Result<Option<Reply>, Refusal> {
-    let agent = context.state.agents.get(&claim.agent);
-    if agent.is_none_or(|agent| agent.role < Role::Worker) {
-        return Err(Refusal::CallerGone(claim.agent.clone()));
-    }
     check_wanted(context, &claim.agent, &claim.request)?;
     let (grants, _) = attempt(context, &claim.agent, &claim.request);
     let answer = || claimed(Claimed { ended: claim.ended, grants: grants.clone(), nothing: None });
     Ok((!grants.is_empty()).then(answer))
 }
 
+/// Nothing will come of the claim any more.
+fn refuse(context: &mut Context<'_>, waiter: Waiter, refusal: Refusal) {
+    let Some(claim) = context.state.queue.waiting.remove(waiter) else { return };
+    match claim.ended {
+        // What the same call ended stays ended, and its caller must learn that.
+        Some(_) => {
+            let reply = claimed(Claimed { ended: claim.ended, grants: Vec::new(), nothing: None });
+            context.answer(waiter, &Caller::Agent(claim.agent), claim.keyed, reply);
+        }
+        None => context.step.replies.push((waiter, Reply::Refused(refusal))),
+    }
+}
+
+/// Refuses the claims of an agent that is no more.
+pub(in super::super) fn refuse_waiting(context: &mut Context<'_>, agent: &AgentName) {
+    for waiter in context.state.queue.waiting.find(|claim| claim.agent == *agent) {
+        refuse(context, waiter, Refusal::CallerGone(agent.clone()));
+    }
+}
+
 /// The claim has waited long enough.
 pub(in super::super) fn give_up_waiting(context: &mut Context<'_>, waiter: Waiter) {
-    let Some(claim) = context.state.queue.waiting.remove(waiter) else { return };
+    let Some(claim) = context.state.queue.waiting.get(waiter).cloned() else { return };
+    if let Err(refusal) = check_wanted(context, &claim.agent, &claim.request) {
+        return refuse(context, waiter, refusal.into());
+    }
+    context.state.queue.waiting.remove(waiter);
     let (grants, nothing) = attempt(context, &claim.agent, &claim.request);
     let reply = claimed(Claimed { ended: claim.ended, grants, nothing });
     let caller = Caller::Agent(claim.agent);
