@@ -1,8 +1,8 @@
 //! What can be asked of a project's coordinator.
 
 use crate::{
-    AgentName, Capability, Keyed, Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest, Session,
-    TaskCommand, Timestamp, TokenHash,
+    AgentName, Capability, Keyed, LockCommand, Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest,
+    Session, TaskCommand, Timestamp, TokenHash,
 };
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
@@ -85,6 +85,8 @@ pub enum Command {
     Task(TaskCommand),
     /// About the queue as a whole.
     Queue(QueueCommand),
+    /// About locks.
+    Lock(LockCommand),
     /// An agent showed that it is alive: its leases go on. The server.
     Touch(AgentName, Option<Session>),
     /// Whoever waits for this reply went away. The server.

@@ -173,6 +173,13 @@ number!(
     "a task id such as t12"
 );
 
+number!(
+    /// A lock, written `l7`.
+    LockId,
+    "l",
+    "a lock id such as l7"
+);
+
 /// The number that every grant of a lease or a lock carries: strictly increasing over the whole store, so
 /// that whoever holds an older grant can be told from whoever holds it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ mod decide;
 mod directory;
 mod event;
 mod id;
+mod lock;
 mod paths;
 mod pattern;
 mod profile;
@@ -31,8 +32,12 @@ pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
 pub use id::{
-    AgentName, BootNumber, Capability, EventSeq, Fence, InvalidId, Key, Label, ProfileName, ProjectName,
-    RunId, Session, TaskId,
+    AgentName, BootNumber, Capability, EventSeq, Fence, InvalidId, Key, Label, LockId, ProfileName,
+    ProjectName, RunId, Session, TaskId,
+};
+pub use lock::{
+    AboutLock, Authority, Changes, Holder, Lock, LockCommand, LockEvent, LockMode, LockRefusal, LockReply,
+    LockRequest, LockRow, LockTerms, LockWaiter, LocksFound, ReleaseCause, Taken,
 };
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};

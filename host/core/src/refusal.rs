@@ -1,6 +1,6 @@
 //! Why something was not done. A refusal changes nothing, and says what to do next.
 
-use crate::{AgentName, ProfileName, Role, RunId, TaskRefusal};
+use crate::{AgentName, LockRefusal, ProfileName, Role, RunId, TaskRefusal};
 
 /// Why the coordinator did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,9 @@ pub enum Refusal {
     /// About a task.
     #[error(transparent)]
     Task(#[from] TaskRefusal),
+    /// About a lock.
+    #[error(transparent)]
+    Lock(#[from] LockRefusal),
     /// No run the caller may see is live under this id.
     #[error("no live run {0}")]
     NoSuchRun(RunId),

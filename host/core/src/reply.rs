@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, AgentName, Limits, LiveRun, QueueFacts, Refusal, RunId, TaskReply, Timestamp};
+use crate::{
+    Access, AgentName, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TaskReply, Timestamp,
+};
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub enum Reply {
     /// About the queue as a whole.
     #[serde(skip)]
     Queue(Box<QueueFacts>),
+    /// About locks.
+    Lock(LockReply),
     /// It was not done, and nothing changed.
     #[serde(skip)]
     Refused(Refusal),
@@ -41,6 +45,7 @@ impl Reply {
             | Self::RunIsNotLive(_)
             | Self::Task(_)
             | Self::Queue(_)
+            | Self::Lock(_)
             | Self::Refused(_) => false,
         }
     }

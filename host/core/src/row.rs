@@ -1,6 +1,8 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
-use crate::{Agent, AgentName, Fence, KeptReply, Key, QueueRules, RunRecord, TaskRow, Token, TokenHash};
+use crate::{
+    Agent, AgentName, Fence, KeptReply, Key, LockRow, QueueRules, RunRecord, TaskRow, Token, TokenHash,
+};
 
 /// One change to the stored truth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Row {
     Task(TaskRow),
     /// These rules are in force for the queue.
     SetQueueRules(Box<QueueRules>),
+    /// About locks.
+    Lock(LockRow),
     /// No fence above this one was or will be given before this number is raised again.
     SetFenceLimit(Fence),
     /// This answer is remembered.
@@ -37,6 +41,7 @@ impl Row {
             Self::PutRun(_)
             | Self::Task(_)
             | Self::SetQueueRules(_)
+            | Self::Lock(_)
             | Self::SetFenceLimit(_)
             | Self::KeepReply(_)
             | Self::ForgetReplies(..)

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::decide::rank_by_priority;
+use crate::lock::Locks;
 use crate::queue::Queue;
 use crate::remembered::Remembered;
 use crate::{
     Agent, AgentName, BootNumber, Command, Consumption, Directory, Effect, EventSeq, Fence, KeptReply,
-    LiveRun, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, Task, TaskId,
-    Timestamp, Token, TokenHash, Waiter,
+    LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, Task,
+    TaskId, Timestamp, Token, TokenHash, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -27,6 +28,8 @@ pub struct State {
     pub(crate) fence_limit: Fence,
     pub(crate) queue: Queue,
     pub(crate) remembered: Remembered,
+    pub(crate) last_lock: LockId,
+    pub(crate) locks: Locks,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -46,7 +49,7 @@ pub struct Seed {
     pub profiles: Profiles,
     /// Every job whose record says that it is running.
     pub runs: Vec<LiveRun>,
-    /// When the state begins: each lease has at least its time left from then on, because nobody could renew.
+    /// When the state begins: each lease and lock has at least its time left from then on, because nobody could renew.
     pub now: Timestamp,
     /// No fence above this one was given.
     pub fence_limit: u64,
@@ -60,6 +63,10 @@ pub struct Seed {
     pub queue_rules: QueueRules,
     /// Answers that are kept.
     pub replies: Vec<KeptReply>,
+    /// The number of the last lock ever taken, in force or not.
+    pub last_lock: u64,
+    /// Every lock in force.
+    pub locks: Vec<Lock>,
 }
 
 impl State {
@@ -80,6 +87,8 @@ impl State {
             fence_limit: Fence(seed.fence_limit),
             queue: Queue::default(),
             remembered: Remembered::default(),
+            last_lock: LockId(seed.last_lock),
+            locks: Locks::default(),
         };
         state.queue.rules = seed.queue_rules;
         state.queue.keys = seed.task_keys.into_iter().collect();
@@ -90,6 +99,9 @@ impl State {
             task.rank = rank_by_priority(&task);
             state.queue.insert(task);
         }
+        for lock in seed.locks {
+            state.locks.insert(lock);
+        }
         state.forgive(seed.now);
         for kept in seed.replies {
             state.remembered.keep(kept);
@@ -97,7 +109,7 @@ impl State {
         state
     }
 
-    /// Gives every lease at least its whole time from `now` on.
+    /// Gives every lease and every lock at least its whole time from `now` on.
     pub(crate) fn forgive(&mut self, now: Timestamp) {
         let held: Vec<TaskId> =
             self.queue.tasks().filter(|task| task.state.lease.is_some()).map(|task| task.id).collect();
@@ -110,11 +122,12 @@ impl State {
                 }
             });
         }
+        self.locks.forgive(now);
     }
 
     /// Whoever waits for something to happen.
     pub fn waiters(&self) -> Vec<Waiter> {
-        self.queue.waiting.waiters()
+        self.queue.waiting.waiters().into_iter().chain(self.locks.waiting().map(|lock| lock.waiter)).collect()
     }
 
     /// The boot that this state serves.
@@ -131,7 +144,9 @@ impl State {
     pub fn next_due(&self) -> Option<Timestamp> {
         let task = self.queue.first_due().map(|(at, _)| at);
         let claim = self.queue.waiting.first_until().map(|(at, _)| at);
-        task.into_iter().chain(claim).chain(self.queue.reopens_at).min()
+        let lock = self.locks.first_expiry().map(|(at, _)| at);
+        let request = self.locks.first_until();
+        [task, claim, self.queue.reopens_at, lock, request].into_iter().flatten().min()
     }
 
     /// What begins again when a state does: effects that an earlier process may not have carried out.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use longhouse_core::{
     AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Grant, Hold,
-    Keyed, Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
+    Keyed, LockCommand, LockReply, Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -365,10 +365,13 @@ pub(crate) const fn unkeyed<'a>(caller: &'a Caller, keyed: Option<&Keyed>) -> Op
 
 /// What takes back the grants of a reply that did not reach its caller, if it has any and they cannot ask again.
 pub(crate) fn take_back(reply: &Reply, unkeyed: Option<&AgentName>) -> Option<Command> {
+    let agent = unkeyed?;
+    if let Reply::Lock(LockReply::Taken(taken)) = reply {
+        return Some(Command::Lock(LockCommand::Release(taken.lock, taken.fence)));
+    }
     let Reply::Task(TaskReply::Claimed(claimed)) = reply else { return None };
     let holds: Vec<Hold> = claimed.grants.iter().map(Grant::hold).collect();
-    let agent = unkeyed.filter(|_| !holds.is_empty())?;
-    Some(Command::Task(TaskCommand::TakeBack(agent.clone(), holds)))
+    (!holds.is_empty()).then(|| Command::Task(TaskCommand::TakeBack(agent.clone(), holds)))
 }
 
 /// Tells somebody that there will be no reply.

@@ -26,7 +26,7 @@ pub use rules::{LabelLimit, QueueLimits, QueueRules, Scope};
 pub(crate) use running::Running;
 pub(crate) use waiting::{Waiting, WaitingClaim};
 
-use crate::{AgentName, Key, Task, TaskId, TaskStatus, Timestamp};
+use crate::{AgentName, Hold, Key, Task, TaskId, TaskStatus, Timestamp};
 
 /// The tasks that have not ended, and every order they are looked up in.
 ///
@@ -58,6 +58,12 @@ impl Queue {
     /// The task, if it has not ended.
     pub(crate) fn get(&self, id: TaskId) -> Option<&Task> {
         self.tasks.get(&id)
+    }
+
+    /// The lease on a task, if it has one.
+    pub(crate) fn hold_on(&self, id: TaskId) -> Option<Hold> {
+        let fence = self.get(id)?.state.lease.as_ref()?.fence;
+        Some(Hold { task: id, fence })
     }
 
     /// All that have not ended, by id.

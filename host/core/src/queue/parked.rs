@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::TaskId;
+use crate::{LockId, TaskId};
 
 /// What keeps a task from being offered because of the paths it touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Blocker {
     /// A task in progress.
     Task(TaskId),
+    /// A lock of another agent.
+    Lock(LockId),
 }
 
 /// Such tasks, by what they wait for.
@@ -49,6 +51,15 @@ impl Parked {
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.by_blocker.is_empty() && self.blockers.is_empty()
+    }
+
+    /// The locks that tasks wait for.
+    pub(crate) fn behind_locks(&self) -> Vec<LockId> {
+        let lock = |blocker: &Blocker| match blocker {
+            Blocker::Lock(id) => Some(*id),
+            Blocker::Task(_) => None,
+        };
+        self.by_blocker.range(Blocker::Lock(LockId(0))..).filter_map(|(blocker, _)| lock(blocker)).collect()
     }
 
     /// What a task waits for.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Context;
 use super::task::{end, lost};
+use super::{Context, lock};
 use crate::{NoteKind, TaskEvent, TaskId, TaskStatus};
 
 /// Decides everything that is due by now.
@@ -13,6 +13,8 @@ pub(super) fn decide(context: &mut Context<'_>) {
     {
         task(context, id);
     }
+    lock::expire(context);
+    lock::give_up_waiting(context);
     while let Some((at, waiter)) = context.state.queue.waiting.first_until()
         && at <= context.now
     {

@@ -31,6 +31,7 @@
 mod agent;
 mod authority;
 mod due;
+mod lock;
 mod queue;
 mod repeat;
 mod run;
@@ -39,8 +40,8 @@ mod task;
 mod tests;
 
 use crate::{
-    AboutTask, AgentName, Claimed, Command, Decide, Envelope, Event, EventKind, EventSeq, Hold, Refusal,
-    Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus, Verify, Waiter,
+    AboutTask, AgentName, Claimed, Command, Decide, Envelope, Event, EventKind, EventSeq, Fence, Hold,
+    Refusal, Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus, Verify, Waiter,
 };
 
 /// What one command led to. Nothing of it has happened yet: the store writes rows and events in one
@@ -112,6 +113,7 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
     }
     // What the command freed may be past its time already, and is not to be handed out then.
     due::decide(&mut context);
+    lock::serve_waiting(&mut context);
     task::serve_waiting(&mut context);
     step
 }
@@ -134,11 +136,20 @@ fn dispatch(
         Command::FindRun(id) => run::find(context, id),
         Command::Task(command) => return task::dispatch(context, command, keyed),
         Command::Queue(command) => queue::dispatch(context, command),
+        Command::Lock(command) => return lock::dispatch(context, command, keyed),
         Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
-        Command::Leave(waiter) => task::stop_waiting(context, waiter),
+        Command::Leave(waiter) => leave(context, waiter),
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
     }
     .map(Some)
+}
+
+/// Whoever waited went away.
+fn leave(context: &mut Context<'_>, waiter: Waiter) -> Answer {
+    context.not_an_agent()?;
+    task::stop_waiting(context, waiter);
+    lock::stop_waiting(context, waiter);
+    Ok(Reply::Done)
 }
 
 /// What a command's function works on.
@@ -158,6 +169,18 @@ impl Context<'_> {
     fn event(&mut self, agent: Option<AgentName>, kind: EventKind) {
         self.state.last_event = EventSeq(self.state.last_event.0 + 1);
         self.step.events.push(Event { seq: self.state.last_event, at: self.now, agent, kind });
+    }
+
+    /// A fence that was never given before. Their limit is stored once for many, with the first that needs it.
+    fn next_fence(&mut self) -> Fence {
+        const STORED_AHEAD: u64 = 1_000;
+        let state = &mut *self.state;
+        state.last_fence = Fence(state.last_fence.0 + 1);
+        if state.last_fence > state.fence_limit {
+            state.fence_limit = Fence(state.last_fence.0 + STORED_AHEAD);
+            self.step.rows.push(Row::SetFenceLimit(state.fence_limit));
+        }
+        state.last_fence
     }
 
     /// An event about a task, by `agent`.

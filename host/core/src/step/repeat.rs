@@ -18,6 +18,14 @@ pub(super) enum Repeat {
 /// Looks up the request's key. A request that waits takes this waiter in place of the one before.
 pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
     let (Some(keyed), Caller::Agent(agent)) = (keyed, context.caller) else { return Repeat::No };
+    if let Some(request) = context.state.locks.waiting_under(agent, &keyed.key) {
+        if request.keyed.as_ref() != Some(keyed) {
+            return Repeat::Answered(Reply::Refused(Refusal::KeyReused));
+        }
+        let before = std::mem::replace(&mut request.waiter, context.waiter);
+        context.step.replies.push((before, Reply::Refused(Refusal::Superseded)));
+        return Repeat::Waits;
+    }
     let waiting = &mut context.state.queue.waiting;
     let under_key = waiting.find(|claim| {
         claim.agent == *agent && claim.keyed.as_ref().is_some_and(|other| other.key == keyed.key)

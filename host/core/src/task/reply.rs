@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Hold, Task, TaskStatus};
-use crate::{AgentName, Fence, Label, Rank, TaskId, Timestamp};
+use crate::{AgentName, Fence, Label, LockId, Rank, TaskId, Timestamp};
 
 /// The answer to a [`TaskCommand`](super::TaskCommand).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +124,8 @@ pub enum Why {
     LabelClosed(Label),
     /// A task in progress touches the same paths.
     PathsOfTask(TaskId),
+    /// Another agent's lock keeps it from the paths it touches.
+    PathsLocked(LockId),
     /// Only this agent may claim it.
     AssignedTo(AgentName),
     /// No agent has all the capabilities it asks for.

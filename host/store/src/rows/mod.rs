@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod counters;
 pub(crate) mod events;
+pub(crate) mod locks;
 pub(crate) mod replies;
 pub(crate) mod runs;
 pub(crate) mod settings;
@@ -28,6 +29,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::KeepReply(kept) => replies::keep(connection, kept),
         Row::ForgetReplies(agent, keys) => replies::forget(connection, agent, keys),
         Row::ForgetAllReplies(agent) => replies::forget_all(connection, agent),
+        Row::Lock(row) => locks::apply(connection, row),
     }
 }
 

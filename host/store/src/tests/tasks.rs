@@ -223,7 +223,7 @@ fn rules_of_the_queue_outlive_the_process() {
     assert!(project.claim().is_some());
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(super) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 

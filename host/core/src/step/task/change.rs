@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Context, Effect};
+use super::super::{Context, Effect, lock};
 use super::finish::judge;
 use crate::{
     AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
@@ -15,12 +15,16 @@ const MAX_LOST: u32 = 3;
 impl Context<'_> {
     /// Changes a task that has not ended. What it is asked for is written by whoever changes that.
     pub(in super::super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
+        let before = self.state.queue.hold_on(id);
         let (now, rows) = (self.now, &mut self.step.rows);
         self.state.queue.update(id, |task| {
             change(task);
             task.state.updated_at = now;
             rows.push(Row::Task(TaskRow::SetState(id, Box::new(task.state.clone()))));
         });
+        if let Some(hold) = before.filter(|_| self.state.queue.hold_on(id) != before) {
+            lock::lease_ended(self, hold);
+        }
     }
 
     /// As [`Context::change`], and lets the task go on: it stands wherever what it waits for puts it, and is over if
@@ -170,6 +174,7 @@ pub(in super::super) fn lost(context: &mut Context<'_>, id: TaskId) {
     let event = TaskEvent::Lost { holder: lease.holder, fence: lease.fence, lost_count };
     context.task_event(None, id, event);
     kill_runs(context, hold);
+    lock::lease_lost(context, hold);
     if cancelled {
         cancel_as_asked(context, id);
     } else if lost_count >= MAX_LOST {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::super::{Context, claimed};
 use crate::queue::{Blocker, Class, WaitingClaim, has_all};
 use crate::{
-    AgentName, ClaimRequest, Claimed, Fence, Grant, Keyed, Lease, Nothing, OnParentFailure, Refusal, Reply,
-    Role, Row, Stands, TaskEvent, TaskId, TaskRefusal, TaskStatus, Want,
+    AgentName, ClaimRequest, Claimed, Grant, Keyed, Lease, Nothing, OnParentFailure, Refusal, Reply, Role,
+    Stands, TaskEvent, TaskId, TaskRefusal, TaskStatus, Want,
 };
 
 /// How long a lease may be renewed for, in milliseconds: from 1 s to a day.
@@ -104,6 +104,7 @@ pub(super) fn attempt(
     agent: &AgentName,
     request: &ClaimRequest,
 ) -> (Vec<Grant>, Option<Nothing>) {
+    offer_behind_own_locks(context, agent);
     let mut grants = Vec::new();
     let want = match request.want {
         Want::Next(count) => usize::try_from(count).unwrap_or(usize::MAX),
@@ -125,6 +126,15 @@ pub(super) fn attempt(
     (grants, None)
 }
 
+/// Offers again what was put aside because of a lock that is the agent's own.
+pub(super) fn offer_behind_own_locks(context: &mut Context<'_>, agent: &AgentName) {
+    for id in context.state.queue.parked.behind_locks() {
+        if context.state.locks.get(id).is_some_and(|lock| lock.terms.holder.agent == *agent) {
+            context.state.queue.release_parked(Blocker::Lock(id));
+        }
+    }
+}
+
 /// What keeps the agent from having any task now.
 fn closed(context: &Context<'_>, agent: &AgentName) -> Option<Nothing> {
     let queue = &context.state.queue;
@@ -144,7 +154,7 @@ fn nothing_suitable(context: &Context<'_>) -> Nothing {
 fn next(context: &mut Context<'_>, agent: &AgentName, want: Want) -> Option<TaskId> {
     loop {
         let id = candidate(context, agent, want)?;
-        match blocker(context, id) {
+        match blocker(context, id, agent) {
             Some(blocker) => context.state.queue.park(id, blocker),
             None => return Some(id),
         }
@@ -180,10 +190,14 @@ fn candidate(context: &mut Context<'_>, agent: &AgentName, want: Want) -> Option
     found
 }
 
-/// A task in progress that touches some of the same paths and may not run beside this one.
-fn blocker(context: &mut Context<'_>, id: TaskId) -> Option<Blocker> {
+/// Somebody else's lock on paths that the task touches, or a task in progress that touches some of the same and may
+/// not run beside this one.
+fn blocker(context: &mut Context<'_>, id: TaskId, agent: &AgentName) -> Option<Blocker> {
     let queue = &context.state.queue;
     let task = queue.get(id)?;
+    if let Some(lock) = context.state.locks.in_the_way(agent, &task.spec.touches) {
+        return Some(Blocker::Lock(lock));
+    }
     let running = queue.running.touching().iter().filter_map(|running| queue.get(*running));
     let mut overlapping =
         running.filter(|running| crate::overlap(&task.spec.touches, &running.spec.touches).is_some());
@@ -193,7 +207,7 @@ fn blocker(context: &mut Context<'_>, id: TaskId) -> Option<Blocker> {
 
 fn grant(context: &mut Context<'_>, id: TaskId, agent: &AgentName, request: &ClaimRequest) -> Option<Grant> {
     let now = context.now;
-    let fence = next_fence(context);
+    let fence = context.next_fence();
     let queue = &mut context.state.queue;
     queue.ready.note_grant(id);
     let task = queue.get(id)?;
@@ -236,16 +250,4 @@ fn failed_parents(context: &Context<'_>, id: TaskId) -> Vec<TaskId> {
         }
         Some(_) | None => Vec::new(),
     }
-}
-
-/// A fence that was never given before. Their limit is stored once for many, with the first that needs it.
-fn next_fence(context: &mut Context<'_>) -> Fence {
-    const STORED_AHEAD: u64 = 1_000;
-    let state = &mut *context.state;
-    state.last_fence = Fence(state.last_fence.0 + 1);
-    if state.last_fence > state.fence_limit {
-        state.fence_limit = Fence(state.last_fence.0 + STORED_AHEAD);
-        context.step.rows.push(Row::SetFenceLimit(state.fence_limit));
-    }
-    state.last_fence
 }

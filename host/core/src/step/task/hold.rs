@@ -48,9 +48,17 @@ pub(super) fn progress(context: &mut Context<'_>, hold: Hold, progress: Progress
 
 /// The task, if the caller holds it under this fence.
 pub(in super::super) fn held<'a>(context: &'a Context<'_>, hold: Hold) -> Result<&'a Task, Refusal> {
-    let agent = context.agent(Role::Worker)?;
+    held_by(context, &context.agent(Role::Worker)?.name, hold)
+}
+
+/// The task, if this agent holds it under this fence.
+pub(in super::super) fn held_by<'a>(
+    context: &'a Context<'_>,
+    agent: &AgentName,
+    hold: Hold,
+) -> Result<&'a Task, Refusal> {
     match held_by_somebody(context, hold)? {
-        (task, lease) if lease.holder == agent.name => Ok(task),
+        (task, lease) if lease.holder == *agent => Ok(task),
         (task, _) => Err(stale(task, hold)),
     }
 }

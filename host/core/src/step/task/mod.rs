@@ -13,7 +13,7 @@ mod why;
 
 pub(super) use change::{end, lost};
 pub(super) use finish::holder_removed;
-pub(super) use hold::{held, touch};
+pub(super) use hold::{held, held_by, touch};
 pub(super) use waiting::{give_up_waiting, refuse_waiting, serve_waiting, stop_waiting};
 
 use super::Context;

@@ -1,7 +1,7 @@
 //! Claims that wait.
 
-use super::super::{Answer, Context, claimed};
-use super::claim::{attempt, check_wanted};
+use super::super::{Context, claimed};
+use super::claim::{attempt, check_wanted, offer_behind_own_locks};
 use crate::queue::WaitingClaim;
 use crate::{AgentName, Caller, Claimed, Refusal, Reply, Waiter, Want};
 
@@ -12,6 +12,7 @@ pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
     }
     for waiter in context.state.queue.waiting.waiters() {
         let Some(claim) = context.state.queue.waiting.get(waiter).cloned() else { continue };
+        offer_behind_own_locks(context, &claim.agent);
         if claim.request.want == Want::Next(1) && context.state.queue.ready.is_empty() {
             continue;
         }
@@ -71,8 +72,6 @@ pub(in super::super) fn give_up_waiting(context: &mut Context<'_>, waiter: Waite
 }
 
 /// Whoever waited went away.
-pub(in super::super) fn stop_waiting(context: &mut Context<'_>, waiter: Waiter) -> Answer {
-    context.not_an_agent()?;
+pub(in super::super) fn stop_waiting(context: &mut Context<'_>, waiter: Waiter) {
     context.state.queue.waiting.remove(waiter);
-    Ok(Reply::Done)
 }

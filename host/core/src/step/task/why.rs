@@ -40,6 +40,7 @@ fn of_pending(context: &Context<'_>, task: &Task, why: &mut Vec<Why>) {
     why.extend(closed.map(|label| Why::LabelClosed(label.clone())));
     match queue.parked.blocker_of(task.id) {
         Some(Blocker::Task(other)) => why.push(Why::PathsOfTask(other)),
+        Some(Blocker::Lock(lock)) => why.push(Why::PathsLocked(lock)),
         None => {}
     }
     why.extend(task.spec.assigned_to.clone().map(Why::AssignedTo));

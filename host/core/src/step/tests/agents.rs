@@ -32,6 +32,7 @@ impl Stored {
             Row::PutRun(record) => drop(self.runs.insert(record.id, *record)),
             Row::ForgetAllReplies(_) => {}
             Row::Task(_)
+            | Row::Lock(_)
             | Row::SetQueueRules(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)
@@ -178,7 +179,8 @@ proptest! {
                 | Reply::RunIsLive(_)
                 | Reply::RunIsNotLive(_)
                 | Reply::Task(_)
-                | Reply::Queue(_) => {}
+                | Reply::Queue(_)
+                | Reply::Lock(_) => {}
             }
             if by_agent {
                 let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));

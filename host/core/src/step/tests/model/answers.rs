@@ -60,6 +60,7 @@ pub(super) fn command(command: &Command) -> &'static str {
         Command::Leave(_) => "leave",
         Command::Tick => "tick",
         Command::Forgive => "forgive",
+        Command::Lock(_) => "lock",
         Command::Queue(command) => match command {
             QueueCommand::Pause(_) => "pause",
             QueueCommand::Resume(_) => "resume",
@@ -102,6 +103,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
         Some(Reply::Refused(why)) => refusal(why),
         Some(Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_)) => "run",
         Some(Reply::Queue(_)) => "queue",
+        Some(Reply::Lock(_)) => "lock",
         Some(Reply::Task(reply)) => match reply {
             TaskReply::Created(created) if created.iter().all(|task| task.existed) => "existed",
             TaskReply::Created(_) => "created",
@@ -139,6 +141,7 @@ pub(super) fn refusal(why: &Refusal) -> &'static str {
         Refusal::KeyReused => "key_reused",
         Refusal::Superseded => "superseded",
         Refusal::NoSuchRun(_) => "no_such_run",
+        Refusal::Lock(_) => "lock",
         Refusal::Task(why) => match why {
             TaskRefusal::NoSuchTask(_) => "no_such_task",
             TaskRefusal::StaleLease { .. } => "stale_lease",

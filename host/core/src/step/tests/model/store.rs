@@ -36,12 +36,12 @@ impl Store {
     }
 
     fn apply(&mut self, row: Row) {
-        match row {
+        match row.clone() {
             Row::PutAgent(agent) => drop(self.agents.insert(agent.name.clone(), agent)),
             Row::DeleteAgent(name) => assert!(self.agents.remove(&name).is_some()),
             Row::PutToken(token) => drop(self.tokens.insert(token.hash, token)),
             Row::DeleteToken(hash) => assert!(self.tokens.remove(&hash).is_some()),
-            Row::PutRun(record) => panic!("no history here has runs: {record:?}"),
+            Row::PutRun(_) | Row::Lock(_) => panic!("no history here has runs or locks: {row:?}"),
             Row::Task(row) => self.apply_to_task(row),
             Row::SetQueueRules(rules) => self.rules = *rules,
             Row::SetFenceLimit(fence) => {
@@ -100,6 +100,7 @@ impl Store {
             task_keys: tasks.filter_map(|task| Some((task.spec.key.clone()?, task.id))).collect(),
             queue_rules: self.rules.clone(),
             replies,
+            ..Seed::default()
         })
     }
 }

@@ -176,7 +176,8 @@ impl Model {
             | Command::BecomeJob(_)
             | Command::EndRun(_)
             | Command::KillRun(_)
-            | Command::FindRun(_) => panic!("no history here has runs: {command:?}"),
+            | Command::FindRun(_)
+            | Command::Lock(_) => panic!("no history here has runs or locks: {command:?}"),
         })
     }
 
