@@ -9,6 +9,7 @@ mod errors;
 mod events;
 mod files;
 mod fixtures;
+mod locks;
 mod policies;
 mod queue;
 mod retries;

@@ -136,7 +136,8 @@ fn ends_a_hold(command: &TaskCommand, reply: &Reply) -> bool {
         Reply::Refused(_) => true,
         Reply::Task(TaskReply::Held(_)) => false,
         Reply::Task(_) | Reply::Done => proof(command).is_some(),
-        Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) | Reply::Queue(_) => false,
+        Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) => false,
+        Reply::Queue(_) | Reply::Lock(_) => false,
     }
 }
 

@@ -95,13 +95,9 @@ pub fn list(coordinator: &Coordinator) -> Vec<Agent> {
 }
 
 async fn done(coordinator: &Coordinator, caller: Caller, command: Command) -> Result<(), AppError> {
-    match coordinator.submit(caller, command).await? {
-        Reply::Done => Ok(()),
-        Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::RunStarted(_)
-        | Reply::RunIsLive(_)
-        | Reply::RunIsNotLive(_)
-        | Reply::Task(_)
-        | Reply::Queue(_) => Err(AppError::Confused),
+    let reply = coordinator.submit(caller, command).await?;
+    if let Reply::Refused(refusal) = reply {
+        return Err(refusal.into());
     }
+    if reply == Reply::Done { Ok(()) } else { Err(AppError::Confused) }
 }

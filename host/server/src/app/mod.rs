@@ -7,6 +7,7 @@ mod error;
 pub mod events;
 pub mod files;
 mod live;
+pub mod locks;
 mod presence;
 mod project;
 pub mod queue;

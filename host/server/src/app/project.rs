@@ -177,15 +177,7 @@ impl Project {
 }
 
 fn accepted(reply: Reply) -> Result<Reply, AppError> {
-    match reply {
-        Reply::Refused(refusal) => Err(refusal.into()),
-        Reply::Done
-        | Reply::RunStarted(_)
-        | Reply::RunIsLive(_)
-        | Reply::RunIsNotLive(_)
-        | Reply::Task(_)
-        | Reply::Queue(_) => Ok(reply),
-    }
+    if let Reply::Refused(refusal) = reply { Err(refusal.into()) } else { Ok(reply) }
 }
 
 fn read_config(home: &Home) -> Result<config::ProjectConfig, ConfigError> {

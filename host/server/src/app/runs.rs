@@ -91,21 +91,20 @@ pub async fn find(
         return Ok(RunView(ended));
     }
     // The answer comes after whatever ended before was committed.
-    match project.ask(Caller::Agent(agent.name.clone()), Command::FindRun(id)).await? {
-        Reply::RunIsLive(run) => Ok(RunView(Arc::new(RunRecord {
-            id,
-            agent: run.agent,
-            argv: run.argv,
-            cwd: run.cwd,
-            started_at: run.started_at,
-            status: RunStatus::Running,
-            output: Output::default(),
-        }))),
-        Reply::RunIsNotLive(id) => stored(project, agent, id).await,
-        Reply::Done | Reply::RunStarted(_) | Reply::Task(_) | Reply::Queue(_) | Reply::Refused(_) => {
-            Err(AppError::Confused)
-        }
+    let reply = project.ask(Caller::Agent(agent.name.clone()), Command::FindRun(id)).await?;
+    if let Reply::RunIsNotLive(id) = reply {
+        return stored(project, agent, id).await;
     }
+    let Reply::RunIsLive(run) = reply else { return Err(AppError::Confused) };
+    Ok(RunView(Arc::new(RunRecord {
+        id,
+        agent: run.agent,
+        argv: run.argv,
+        cwd: run.cwd,
+        started_at: run.started_at,
+        status: RunStatus::Running,
+        output: Output::default(),
+    })))
 }
 
 /// What the run `id` wrote from byte `after` on, and the cursor to go on from; waits up to `wait` for more.
@@ -216,15 +215,10 @@ impl Execution {
     async fn ask(&self, new: &NewRun) -> Result<StartedRun, AppError> {
         let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
         let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits, under: new.under };
-        match self.project.ask(Caller::Agent(self.agent.clone()), Command::StartRun(request)).await? {
-            Reply::RunStarted(started) => Ok(*started),
-            Reply::Done
-            | Reply::RunIsLive(_)
-            | Reply::RunIsNotLive(_)
-            | Reply::Task(_)
-            | Reply::Queue(_)
-            | Reply::Refused(_) => Err(AppError::Confused),
-        }
+        let caller = Caller::Agent(self.agent.clone());
+        let reply = self.project.ask(caller, Command::StartRun(request)).await?;
+        let Reply::RunStarted(started) = reply else { return Err(AppError::Confused) };
+        Ok(*started)
     }
 
     async fn follow(&self, live: &LiveRun, record: &RunRecord, handle: &RunHandle) -> Phase {

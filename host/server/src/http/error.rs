@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use longhouse_core::{InvalidId, InvalidPath, InvalidTask, Refusal, TaskRefusal, Unauthenticated};
+use longhouse_core::{
+    AgentName, InvalidId, InvalidPath, InvalidTask, LockId, LockRefusal, Refusal, TaskRefusal,
+    Unauthenticated,
+};
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError};
 use longhouse_workspace::WorkspaceError;
@@ -184,6 +187,7 @@ impl From<Refusal> for ApiError {
             Refusal::KeyReused => answer(StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             Refusal::Superseded => answer(StatusCode::CONFLICT, "superseded"),
             Refusal::Task(refusal) => task(&refusal),
+            Refusal::Lock(refusal) => lock(&refusal),
             Refusal::TokenExists => Self::internal(&refusal),
         }
     }
@@ -222,6 +226,46 @@ fn task(refusal: &TaskRefusal) -> ApiError {
         TaskRefusal::DeadlinePassed => invalid("deadline_ms"),
         TaskRefusal::Retried(_) => answer(StatusCode::CONFLICT, "retried"),
         TaskRefusal::Invalid(error) => invalid_task("", error),
+    }
+}
+
+fn lock(refusal: &LockRefusal) -> ApiError {
+    let answer = |status, code| ApiError::new(status, code, refusal.to_string());
+    let invalid = |field| answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", field);
+    let in_the_way = |code: &'static str, lock: &LockId, holder: &AgentName, left_ms: &u64| {
+        answer(StatusCode::CONFLICT, code)
+            .with("lock", lock.to_string())
+            .with("holder", json!({ "agent": holder }))
+            .retry_after(Duration::from_millis(*left_ms))
+    };
+    match refusal {
+        LockRefusal::Count(_) => invalid("paths"),
+        LockRefusal::TtlOutOfRange(_) => invalid("ttl_ms"),
+        LockRefusal::TooMany(limit) => {
+            answer(StatusCode::TOO_MANY_REQUESTS, "too_many_locks").with("limit", *limit)
+        }
+        LockRefusal::Held { pattern, lock, holder, left_ms } => {
+            in_the_way("locked", lock, holder, left_ms).with("path", pattern.as_str())
+        }
+        LockRefusal::PathLocked { path, lock, holder, left_ms } => {
+            in_the_way("locked", lock, holder, left_ms).with("path", path.as_str())
+        }
+        LockRefusal::Queued { pattern, earlier } => answer(StatusCode::CONFLICT, "lock_awaited")
+            .with("path", pattern.as_str())
+            .with("earlier", json!({ "agent": earlier })),
+        LockRefusal::Deadlock { chain } => {
+            answer(StatusCode::CONFLICT, "deadlock").with("chain", json!(chain))
+        }
+        LockRefusal::NoSuchLock(id) => {
+            answer(StatusCode::NOT_FOUND, "unknown_lock").with("lock", id.to_string())
+        }
+        LockRefusal::StaleLock { lock, holder, .. } => {
+            let holder = holder.as_ref().map(|(agent, fence)| json!({ "agent": agent, "fence": fence.0 }));
+            answer(StatusCode::CONFLICT, "stale_lock").with("lock", lock.to_string()).with("holder", holder)
+        }
+        LockRefusal::Orphaned { lock, left_ms, .. } => answer(StatusCode::CONFLICT, "stale_lock")
+            .with("lock", lock.to_string())
+            .retry_after(Duration::from_millis(*left_ms)),
     }
 }
 

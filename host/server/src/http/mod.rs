@@ -6,6 +6,7 @@ mod error;
 mod events;
 mod extract;
 mod files;
+mod locks;
 mod queue;
 mod request;
 mod router;

@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
-use super::{ApiError, admin, events, files, queue, runs, server, tasks};
+use super::{ApiError, admin, events, files, locks, queue, runs, server, tasks};
 use crate::app::{App, Project};
 
 /// Who may use a route.
@@ -93,6 +93,16 @@ fn routes() -> Vec<Route> {
             Role::Coordinator,
             put(queue::set_limits),
         ),
+        project(Method::POST, "/v1/projects/{project}/locks", Role::Worker, post(locks::take)),
+        project(Method::GET, "/v1/projects/{project}/locks", Role::Observer, get(locks::list)),
+        project(Method::POST, "/v1/projects/{project}/locks/{id}/renew", Role::Worker, post(locks::renew)),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/locks/{id}/break",
+            Role::Coordinator,
+            post(locks::break_lock),
+        ),
+        project(Method::DELETE, "/v1/projects/{project}/locks/{id}", Role::Worker, delete(locks::release)),
         project(Method::GET, "/v1/projects/{project}/events", Role::Observer, get(events::read)),
         project(
             Method::GET,

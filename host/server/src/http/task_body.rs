@@ -240,6 +240,10 @@ pub(super) fn why(why: &Why) -> Value {
             let detail = format!("{other} is in progress and touches the same paths");
             json!({ "code": "paths_of_task", "detail": detail, "task": other })
         }
+        Why::PathsLocked(lock) => {
+            let detail = format!("{lock} is on the same paths, and another agent's");
+            json!({ "code": "paths_locked", "detail": detail, "lock": lock })
+        }
         Why::AssignedTo(agent) => {
             let detail = format!("only {agent} may claim it");
             json!({ "code": "assigned", "detail": detail, "agent": agent })
