@@ -1,9 +1,9 @@
 //! Agents: they believe what they were told, and act on it.
 
 use longhouse_core::{
-    Again, AgentName, Caller, ClaimRequest, Command, Completion, Failure, Hold, Keyed, NewTask,
-    OnParentFailure, Parent, Progress, Reply, TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp,
-    Want,
+    Again, AgentName, Caller, ClaimRequest, Command, Completion, Failure, Fence, Hold, Keyed, LockCommand,
+    LockId, LockMode, LockReply, LockRequest, NewTask, OnParentFailure, Parent, PathPattern, Progress, Reply,
+    TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp, Want,
 };
 
 use crate::random::Random;
@@ -21,6 +21,8 @@ pub struct Agent {
     pub made: Vec<TaskId>,
     /// Questions it left with tasks.
     pub asked: Vec<TaskId>,
+    /// Locks that it believes to hold.
+    pub locks: Vec<(LockId, Fence)>,
     requests: u64,
 }
 
@@ -28,7 +30,16 @@ impl Agent {
     pub fn new(number: usize) -> Self {
         let name = format!("agent-{number}").parse().expect("a name");
         let asleep_until = Timestamp::from_millis(0);
-        Self { name, holds: vec![], asleep_until, unanswered: None, made: vec![], asked: vec![], requests: 0 }
+        Self {
+            name,
+            holds: vec![],
+            asleep_until,
+            unanswered: None,
+            made: vec![],
+            asked: vec![],
+            locks: vec![],
+            requests: 0,
+        }
     }
 
     pub fn caller(&self) -> Caller {
@@ -40,7 +51,10 @@ impl Agent {
         if let Some(request) = &self.unanswered {
             return request.clone();
         }
-        let command = Command::Task(self.wish(random, now, draining));
+        let command = match self.lock_wish(random, now, draining) {
+            Some(wish) => Command::Lock(wish),
+            None => Command::Task(self.wish(random, now, draining)),
+        };
         self.requests += 1;
         let keyed = Keyed {
             key: format!("{}-{}", self.name, self.requests).parse().expect("a key"),
@@ -48,6 +62,25 @@ impl Agent {
         };
         self.unanswered = Some((command.clone(), keyed.clone()));
         (command, keyed)
+    }
+
+    /// What it wants of locks, if anything.
+    fn lock_wish(&self, random: &mut Random, now: Timestamp, draining: bool) -> Option<LockCommand> {
+        let held = random.pick(&self.locks).copied();
+        match (held, random.below(100)) {
+            (Some((lock, fence)), 0..6) if !draining => Some(LockCommand::Renew(lock, fence)),
+            (Some((lock, fence)), 6..20) => Some(LockCommand::Release(lock, fence)),
+            (_, 20..32) if !draining => {
+                let mode = if random.permille(400) { LockMode::Shared } else { LockMode::Exclusive };
+                let mut request = LockRequest::new(mode, some_paths(random));
+                request.ttl_ms = 10_000 + random.below(20_000) as u64;
+                request.task = random.pick(&self.holds).copied().filter(|_| random.permille(500));
+                let wait = random.permille(400);
+                request.wait_until = wait.then(|| now.plus_millis(random.below(30_000) as u64));
+                Some(LockCommand::Take(request))
+            }
+            (Some(_) | None, _) => None,
+        }
     }
 
     fn wish(&mut self, random: &mut Random, now: Timestamp, draining: bool) -> TaskCommand {
@@ -90,6 +123,9 @@ impl Agent {
                 .pick(&[OnParentFailure::Cancel, OnParentFailure::Run, OnParentFailure::Ignore])
                 .expect("three");
             spec.not_before = random.permille(100).then(|| now.plus_millis(random.below(60_000) as u64));
+            if random.permille(300) {
+                spec.touches = some_paths(random);
+            }
             let parents =
                 if index > 0 && random.permille(400) { vec![Parent::Sibling(index - 1)] } else { vec![] };
             let body = TaskBody::new("a task", "to be done").expect("a body");
@@ -108,10 +144,24 @@ impl Agent {
         }
     }
 
+    fn learn_of_lock(&mut self, command: &LockCommand, reply: &Reply) {
+        match (command, reply) {
+            (_, Reply::Lock(LockReply::Taken(taken))) => self.locks.push((taken.lock, taken.fence)),
+            (LockCommand::Release(lock, _), _) | (LockCommand::Renew(lock, _), Reply::Refused(_)) => {
+                self.locks.retain(|(held, _)| held != lock);
+            }
+            (_, _) => {}
+        }
+    }
+
     /// Takes in the answer to what it asked.
     pub fn learn(&mut self, reply: &Reply) {
         let Some((command, _)) = self.unanswered.take() else { return };
-        let Command::Task(command) = command else { return };
+        let command = match command {
+            Command::Task(command) => command,
+            Command::Lock(command) => return self.learn_of_lock(&command, reply),
+            _ => return,
+        };
         match (&command, reply) {
             (_, Reply::Task(TaskReply::Created(created))) => {
                 self.made.extend(created.iter().map(|task| task.id))
@@ -129,6 +179,13 @@ impl Agent {
             self.holds.extend(claimed.grants.iter().map(longhouse_core::Grant::hold));
         }
     }
+}
+
+/// Paths that many want.
+fn some_paths(random: &mut Random) -> Vec<PathPattern> {
+    const PATHS: [&str; 5] = ["src/**", "src/api/*.rs", "src/api/a.rs", "docs", "*.md"];
+    let count = 1 + random.below(2);
+    (0..count).map(|_| random.pick(&PATHS).expect("some").parse().expect("a pattern")).collect()
 }
 
 fn ends_a_hold(command: &TaskCommand, reply: &Reply) -> bool {

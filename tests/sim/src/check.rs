@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail, ensure};
 use longhouse_core::{
-    Caller, Command, Fence, Grant, Hold, Key, Reply, Stands, TaskCommand, TaskId, TaskReply, TaskStatus,
-    Timestamp, Why,
+    Caller, Command, Fence, Grant, Hold, Key, LockCommand, LockReply, PathPattern, Reply, Stands,
+    TaskCommand, TaskId, TaskReply, TaskStatus, Timestamp, Why,
 };
 
+use crate::locks::LockChecks;
 use crate::server::{Answered, Server, hold_of};
 
 /// What the answers so far promise.
@@ -20,6 +21,8 @@ pub struct Checks {
     answers: BTreeMap<(String, Key), Reply>,
     /// Tasks whose making was acknowledged, and how they ended if that was.
     promised: BTreeMap<TaskId, Option<TaskStatus>>,
+    touches: BTreeMap<TaskId, Vec<PathPattern>>,
+    locks: LockChecks,
 }
 
 struct Lease {
@@ -46,6 +49,10 @@ impl Checks {
             return Ok(());
         }
         self.answers.insert((agent.to_string(), keyed.key.clone()), reply.clone());
+        if let Command::Lock(command) = &request.command {
+            let fence = self.locks.committed(agent, command, reply, *at)?;
+            return fence.map_or(Ok(()), |fence| self.rises(fence));
+        }
         let Command::Task(mut command) = request.command.clone() else { return Ok(()) };
         let hold = hold_of(&mut command).copied();
         if let Some(hold) = hold {
@@ -53,6 +60,10 @@ impl Checks {
             let waited = matches!(reply, Reply::Task(TaskReply::Claimed(_)));
             self.accepted(hold, &request.caller, (!waited).then_some(*at))
                 .with_context(|| format!("{command:?}"))?;
+        }
+        if let (TaskCommand::Create(new), Reply::Task(TaskReply::Created(created))) = (&command, reply) {
+            let touches = created.iter().zip(new).map(|(task, new)| (task.id, new.spec.touches.clone()));
+            self.touches.extend(touches);
         }
         match reply {
             Reply::Task(TaskReply::Held(held)) => {
@@ -115,7 +126,12 @@ impl Checks {
                 None => lease.task_ended = true,
             }
         }
-        Ok(())
+        let leases = self.grants.values().filter(|lease| !lease.over && !lease.task_ended);
+        let leases: Vec<Hold> = leases.map(|lease| lease.hold).collect();
+        let Reply::Lock(LockReply::Found(found)) = server.ask(Command::Lock(LockCommand::Find), now)? else {
+            bail!("no locks")
+        };
+        self.locks.restarted(&found, &leases, now)
     }
 
     /// What was acknowledged is still there.
@@ -162,8 +178,11 @@ impl Checks {
         now: Timestamp,
     ) -> anyhow::Result<()> {
         let hold = grant.hold();
-        ensure!(self.highest < Some(hold.fence), "{hold:?} was granted after {:?}", self.highest);
-        self.highest = Some(hold.fence);
+        self.rises(hold.fence)?;
+        if let (Caller::Agent(agent), Some(touches)) = (caller, self.touches.get(&hold.task)) {
+            let lock = self.locks.in_the_way(agent, touches, now);
+            ensure!(lock.is_none(), "{hold:?} was granted to {agent} in spite of {lock:?}");
+        }
         if let Some(before) = self.grants.get(&hold.task) {
             let live = !before.over && !before.task_ended && now < before.expires_at;
             ensure!(!live, "{hold:?} was granted while {:?} had {:?}", before.holder, before.hold);
@@ -182,6 +201,13 @@ impl Checks {
             task_ended: false,
         };
         self.grants.insert(hold.task, lease);
+        Ok(())
+    }
+
+    /// No fence is given twice, to a lease or to a lock.
+    fn rises(&mut self, fence: Fence) -> anyhow::Result<()> {
+        ensure!(self.highest < Some(fence), "{fence} was given after {:?}", self.highest);
+        self.highest = Some(fence);
         Ok(())
     }
 

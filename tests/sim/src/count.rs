@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use longhouse_core::{Command, Reply, TaskCommand};
+use longhouse_core::{Command, LockCommand, Reply, TaskCommand};
 
 /// What goes wrong around the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,8 +32,21 @@ impl Fault {
 }
 
 /// The kinds of requests that agents make.
-pub const KINDS: [&str; 10] =
-    ["create", "claim", "renew", "progress", "complete", "fail", "release", "ask", "answer", "cancel"];
+pub const KINDS: [&str; 13] = [
+    "create",
+    "claim",
+    "renew",
+    "progress",
+    "complete",
+    "fail",
+    "release",
+    "ask",
+    "answer",
+    "cancel",
+    "lock",
+    "renew lock",
+    "unlock",
+];
 
 /// Requests that are never refused here: agents make only sensible ones.
 const NEVER_REFUSED: [&str; 2] = ["create", "claim"];
@@ -96,7 +109,13 @@ impl Counts {
 }
 
 fn kind(command: &Command) -> &'static str {
-    let Command::Task(command) = command else { return "other" };
+    let command = match command {
+        Command::Task(command) => command,
+        Command::Lock(LockCommand::Take(_)) => return "lock",
+        Command::Lock(LockCommand::Renew(..)) => return "renew lock",
+        Command::Lock(LockCommand::Release(..)) => return "unlock",
+        _ => return "other",
+    };
     match command {
         TaskCommand::Create(_) => "create",
         TaskCommand::Claim(_) => "claim",

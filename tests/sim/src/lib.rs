@@ -4,6 +4,7 @@
 mod agent;
 mod check;
 mod count;
+mod locks;
 mod random;
 mod server;
 mod variant;
