@@ -13,6 +13,7 @@ use longhouse_core::{
 use tokio::sync::{oneshot, watch};
 
 use crate::owner::{Mail, Owner, Question, take_back, unkeyed};
+use crate::readers::Readers;
 use crate::{Clock, Reads, StoreError, SubmitError};
 
 /// How many commands may wait before callers are told that it is busy: for the disk, or for something to happen.
@@ -47,7 +48,8 @@ struct Shared {
     last_waiter: AtomicU64,
     last_event: watch::Receiver<EventSeq>,
     directory: Arc<ArcSwap<Directory>>,
-    reads: Reads,
+    reads: Arc<Reads>,
+    readers: Readers,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -59,7 +61,7 @@ impl Coordinator {
     /// When the database cannot be opened, checked, migrated or written.
     pub fn open(options: OpenOptions) -> Result<Self, StoreError> {
         let (mailbox, inbox) = channel();
-        let reads = Reads::new(options.database.clone());
+        let reads = Arc::new(Reads::new(options.database.clone()));
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let (committed, last_event) = watch::channel(EventSeq(0));
         let owner = Owner::open(options, mailbox.clone(), Arc::clone(&directory), committed)?;
@@ -67,9 +69,10 @@ impl Coordinator {
             .name("coordinator".to_owned())
             .spawn(move || owner.run(&inbox))
             .map_err(StoreError::Thread)?;
+        let readers = Readers::start(&reads)?;
         let (waiting, last_waiter) = (AtomicUsize::new(0), AtomicU64::new(0));
         let thread = Mutex::new(Some(thread));
-        let shared = Shared { mailbox, waiting, last_waiter, last_event, directory, reads, thread };
+        let shared = Shared { mailbox, waiting, last_waiter, last_event, directory, reads, readers, thread };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -127,7 +130,18 @@ impl Coordinator {
         self.shared.last_event.clone()
     }
 
-    /// What is committed, for reading.
+    /// Reads what is committed, on a thread that may block.
+    ///
+    /// # Errors
+    /// When that fails, or the read panics.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reads) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.shared.readers.read(read).await
+    }
+
+    /// What is committed, for a caller that may block.
     pub fn reads(&self) -> &Reads {
         &self.shared.reads
     }

@@ -41,6 +41,9 @@ pub enum StoreError {
     /// SQLite refused or failed.
     #[error("the database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// A read was not finished.
+    #[error("the read was cut off")]
+    ReadCutOff,
     /// A thread could not be started.
     #[error("could not start the store's thread")]
     Thread(#[source] std::io::Error),

@@ -12,6 +12,7 @@ mod load;
 mod lock;
 mod migrations;
 mod owner;
+mod readers;
 mod reads;
 mod rows;
 mod stage;

@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use longhouse_core::{AgentName, RunId, RunRecord, StoredTask, TaskId};
 use rusqlite::Connection;
 
+use crate::readers::READERS;
 use crate::rows::{events, runs, tasks};
 use crate::{EventFilter, StoreError, StoredEvent, TaskFilter, TaskRecord, database};
 
-/// Connections kept open between reads; more are opened while more are needed at once.
-const KEPT: usize = 4;
+/// Connections kept open between reads: one for each thread that reads.
+const KEPT: usize = READERS;
 
 /// Read-only connections to the database. Calls block for as long as a short query takes.
 #[derive(Debug)]

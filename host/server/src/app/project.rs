@@ -137,9 +137,7 @@ impl Project {
         self: &Arc<Self>,
         read: impl FnOnce(&Reads) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, AppError> {
-        let project = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || read(project.coordinator.reads())).await;
-        Ok(done.map_err(|_| AppError::CutOff)??)
+        Ok(self.coordinator.read(read).await?)
     }
 
     /// An agent showed up, in this session of its client if it names one: what it holds, it keeps.

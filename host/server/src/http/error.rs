@@ -371,6 +371,7 @@ fn store(error: &StoreError) -> ApiError {
         | StoreError::Impossible { .. }
         | StoreError::Unwritable(_)
         | StoreError::Sqlite(_)
+        | StoreError::ReadCutOff
         | StoreError::Thread(_) => ApiError::internal(error),
     }
 }
