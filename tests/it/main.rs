@@ -17,3 +17,4 @@ mod runs;
 mod server;
 mod tasks;
 mod tools;
+mod worker;

@@ -2,9 +2,11 @@
 
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod home;
 pub mod http;
 pub mod serve;
 pub mod telemetry;
+pub mod worker;

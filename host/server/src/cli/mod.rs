@@ -5,6 +5,7 @@
 mod agent;
 mod init;
 mod serve;
+mod worker;
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +29,7 @@ enum Command {
     /// Add, list and revoke agents.
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    Worker(worker::Worker),
 }
 
 impl Cli {
@@ -41,6 +43,7 @@ impl Cli {
             Command::Init(init) => init.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Agent(agent) => agent.run().await,
+            Command::Worker(worker) => worker.run().await,
         }
     }
 }
