@@ -17,4 +17,5 @@ mod runs;
 mod server;
 mod tasks;
 mod tools;
+mod webhooks;
 mod worker;

@@ -101,6 +101,7 @@ impl TestServer {
             panic!("longhouse serve ended before it listened:\n{}", log.text());
         };
         let address = line.strip_prefix("listening on ").expect("the line that scripts rely on").to_owned();
+        longhouse::outbound::install_tls();
         let client = reqwest::blocking::Client::builder()
             .timeout(std::time::Duration::from_secs(120))
             .build()

@@ -1,8 +1,8 @@
 //! What can be asked of a project's coordinator.
 
 use crate::{
-    AgentName, Capability, Keyed, LockCommand, Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest,
-    Session, TaskCommand, Timestamp, TokenHash,
+    AgentName, Capability, EventSeq, HookName, Keyed, LockCommand, Profiles, QueueCommand, Role, RunId,
+    RunRecord, RunRequest, Session, TaskCommand, Timestamp, TokenHash,
 };
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
@@ -93,6 +93,8 @@ pub enum Command {
     Leave(Waiter),
     /// Time passed: decide what is due. The server.
     Tick,
+    /// A webhook has everything up to this event, so that it is not sent again. The server.
+    Delivered(HookName, EventSeq),
     /// The clock jumped ahead, or the machine slept: nobody could renew, so every lease begins anew. The server.
     Forgive,
 }

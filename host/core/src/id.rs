@@ -87,6 +87,13 @@ name!(
 );
 
 name!(
+    /// The name of a webhook in a project's configuration.
+    HookName,
+    is_name,
+    "a webhook name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+);
+
+name!(
     /// A skill that an agent advertises or a task asks for, such as `backend`.
     Capability,
     is_word,

@@ -32,7 +32,7 @@ pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
 pub use id::{
-    AgentName, BootNumber, Capability, EventSeq, Fence, InvalidId, Key, Label, LockId, ProfileName,
+    AgentName, BootNumber, Capability, EventSeq, Fence, HookName, InvalidId, Key, Label, LockId, ProfileName,
     ProjectName, RunId, Session, TaskId,
 };
 pub use lock::{

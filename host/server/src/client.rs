@@ -72,7 +72,7 @@ impl Client {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(base: &str, token: String, session: String) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(ANSWER).build()?;
+        let http = crate::outbound::client().connect_timeout(CONNECT).timeout(ANSWER).build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token, session })
     }
 

@@ -50,7 +50,7 @@ impl Operator {
         match Project::open(home.clone(), &clock) {
             Ok(project) => Ok(Self::Stopped(Box::new(project))),
             Err(OpenError::Lock(LockError::Held { .. })) => {
-                let client = Client::builder().unix_socket(home.control_socket()).build();
+                let client = crate::outbound::client().unix_socket(home.control_socket()).build();
                 Ok(Self::Running(client.map_err(OperatorError::Unreachable)?))
             }
             Err(error) => Err(error.into()),

@@ -7,6 +7,7 @@ pub mod config;
 pub mod control;
 pub mod home;
 pub mod http;
+pub mod outbound;
 pub mod serve;
 pub mod telemetry;
 pub mod worker;

@@ -12,7 +12,7 @@ use longhouse_store::{Clock, SystemClock};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use crate::app::{App, OpenError, Project, checks};
+use crate::app::{App, OpenError, Project, checks, webhooks};
 use crate::home::Home;
 use crate::http;
 
@@ -108,6 +108,8 @@ impl Server {
         let operator = axum::serve(control, http::operator_router(Arc::clone(&self.project)))
             .with_graceful_shutdown(stop(&stopping));
         tokio::spawn(checks::carry_out_all(Arc::clone(&self.app), Arc::clone(&self.project)));
+        let clock = Arc::clone(&self.app.clock);
+        tokio::spawn(webhooks::deliver_all(Arc::clone(&self.project), clock, http::event_text));
         let closing = async {
             shutdown.await;
             tracing::info!("stopping");

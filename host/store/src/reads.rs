@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use longhouse_core::{AgentName, RunId, RunRecord, StoredTask, TaskId};
+use longhouse_core::{AgentName, EventSeq, HookName, RunId, RunRecord, StoredTask, TaskId};
 use rusqlite::Connection;
 
 use crate::readers::READERS;
-use crate::rows::{events, runs, tasks};
+use crate::rows::{counters, events, runs, tasks};
 use crate::{EventFilter, StoreError, StoredEvent, TaskFilter, TaskRecord, database};
 
 /// Connections kept open between reads: one for each thread that reads.
@@ -77,6 +77,14 @@ impl Reads {
     /// When the database fails.
     pub fn tasks(&self, filter: &TaskFilter) -> Result<Vec<StoredTask>, StoreError> {
         self.with(|connection| tasks::list(connection, filter))
+    }
+
+    /// Up to which event a webhook has everything; `None` if it never had any.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn delivered(&self, hook: &HookName) -> Result<Option<EventSeq>, StoreError> {
+        self.with(|connection| counters::delivered(connection, hook))
     }
 
     /// Events, in order.

@@ -41,7 +41,8 @@ mod tests;
 
 use crate::{
     AboutTask, AgentName, Claimed, Command, Decide, Envelope, Event, EventKind, EventSeq, Fence, Hold,
-    Refusal, Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus, Verify, Waiter,
+    HookName, Refusal, Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus, Verify,
+    Waiter,
 };
 
 /// What one command led to. Nothing of it has happened yet: the store writes rows and events in one
@@ -139,9 +140,17 @@ fn dispatch(
         Command::Lock(command) => return lock::dispatch(context, command, keyed),
         Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
         Command::Leave(waiter) => leave(context, waiter),
+        Command::Delivered(hook, event) => delivered(context, hook, event),
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
     }
     .map(Some)
+}
+
+/// Nothing here depends on it: it is kept for the next start.
+fn delivered(context: &mut Context<'_>, hook: HookName, event: EventSeq) -> Answer {
+    context.not_an_agent()?;
+    context.step.rows.push(Row::SetDelivered(hook, event));
+    Ok(Reply::Done)
 }
 
 /// Whoever waited went away.

@@ -13,6 +13,7 @@ mod project;
 pub mod queue;
 pub mod runs;
 pub mod tasks;
+pub mod webhooks;
 
 pub use error::AppError;
 pub use live::{LiveRuns, Phase};

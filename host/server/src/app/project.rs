@@ -15,7 +15,7 @@ use longhouse_workspace::{Root, WorkspaceError};
 use super::checks::{Check, Checks};
 use super::presence::Presence;
 use super::{AppError, LiveRuns};
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, Webhook};
 use crate::home::Home;
 
 /// Everything a server has. Handlers share it.
@@ -42,6 +42,8 @@ pub struct Project {
     pub live: Arc<LiveRuns>,
     /// Its checks that wait to be carried out.
     pub checks: Checks,
+    /// Whom to tell of what happens.
+    pub webhooks: Vec<Webhook>,
     presence: Presence,
     _lock: ProjectLock,
 }
@@ -109,7 +111,17 @@ impl Project {
             effects,
         })?;
         let presence = Presence::default();
-        Ok(Self { name, home, root, coordinator, live, checks, presence, _lock: lock })
+        Ok(Self {
+            name,
+            home,
+            root,
+            coordinator,
+            live,
+            checks,
+            webhooks: config.webhooks,
+            presence,
+            _lock: lock,
+        })
     }
 
     /// Asks the coordinator, and takes its refusal for an error.
@@ -158,6 +170,12 @@ impl Project {
             tracing::error!(error = %error, "the profiles were not replaced");
         }
         Ok(())
+    }
+
+    /// Waits until nothing will happen here any more.
+    pub async fn closed(&self) {
+        let mut last = self.coordinator.last_event();
+        while last.changed().await.is_ok() {}
     }
 
     /// Waits until all runs have ended, stops those that have not within `patience`, and closes the database.

@@ -1,6 +1,7 @@
 //! `.longhouse/longhouse.toml`: what an operator decides, checked once.
 
 pub(crate) mod profile;
+mod webhook;
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 use profile::RawProfile;
+use webhook::RawWebhook;
+pub use webhook::{Secret, Webhook};
 
 /// The configuration that `init` writes.
 pub const SAMPLE: &str = include_str!("sample.toml");
@@ -20,6 +23,8 @@ pub struct ProjectConfig {
     pub name: Option<ProjectName>,
     /// Its profiles.
     pub profiles: Profiles,
+    /// Whom to tell of what happens.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// Why a configuration was not accepted.
@@ -61,6 +66,8 @@ struct RawConfig {
     project: Option<String>,
     #[serde(default)]
     profiles: BTreeMap<String, RawProfile>,
+    #[serde(default)]
+    webhooks: BTreeMap<String, RawWebhook>,
 }
 
 /// Reads the configuration in `text`, which came from `path`.
@@ -81,7 +88,14 @@ pub fn parse(text: &str, path: &Path) -> Result<ProjectConfig, ConfigError> {
         let profile = raw.validate().map_err(|(field, reason)| value(format!("{key}.{field}"), reason))?;
         profiles.insert(name, profile);
     }
-    Ok(ProjectConfig { name, profiles })
+    let mut webhooks = Vec::new();
+    for (text, raw) in raw.webhooks {
+        let key = format!("webhooks.{text}");
+        let webhook =
+            raw.validate(&text).map_err(|(field, reason)| value(format!("{key}{field}"), reason))?;
+        webhooks.push(webhook);
+    }
+    Ok(ProjectConfig { name, profiles, webhooks })
 }
 
 #[cfg(test)]
@@ -125,6 +139,9 @@ mod tests {
             ("[profiles.a.files]\nread = [\"a{\"]", "profiles.a.files.read"),
             ("[profiles.a.env]\nset = { \"A=B\" = \"c\" }", "A=B"),
             ("project = \"My Project\"", "My Project"),
+            ("[webhooks.a]\nurl = \"ftp://x\"\nsecret = \"whsec_AAAA\"", "webhooks.a.url"),
+            ("[webhooks.a]\nurl = \"http://x\"\nsecret = \"AAAA\"", "webhooks.a.secret"),
+            ("[webhooks.A]\nurl = \"http://x\"\nsecret = \"whsec_AAAA\"", "webhooks.A"),
             ("nonsense", "longhouse.toml"),
         ] {
             let error = check(text).unwrap_err();

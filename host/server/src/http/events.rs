@@ -54,6 +54,12 @@ struct PageJson<'a> {
     next: u64,
 }
 
+/// An event as the API writes it.
+pub fn event_text(event: &StoredEvent) -> String {
+    // Its data is JSON already, and the rest has no maps: this cannot fail.
+    serde_json::to_string(&EventJson::of(event)).unwrap_or_default()
+}
+
 /// `GET /events`: a page, or with `Accept: text/event-stream` all there are and will be.
 pub(super) async fn read(
     Caller { project, .. }: Caller,

@@ -19,4 +19,5 @@ mod tasks;
 
 pub use admin::{AddedBody, AgentBody, AgentsBody, NewAgentBody};
 pub use error::ApiError;
+pub use events::event_text;
 pub use router::{Needs, operator_router, public_routes, router};

@@ -1,6 +1,6 @@
 //! Counters that outlive a process.
 
-use longhouse_core::{BootNumber, Fence};
+use longhouse_core::{BootNumber, EventSeq, Fence, HookName};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{integer, number};
@@ -23,6 +23,26 @@ pub(crate) fn set_fence_limit(connection: &Connection, limit: Fence) -> Result<(
         .prepare_cached("INSERT OR REPLACE INTO counters (name, value) VALUES ('fence', ?1)")?
         .execute([integer(limit.0)])?;
     Ok(())
+}
+
+/// A webhook has everything up to this event.
+pub(crate) fn set_delivered(
+    connection: &Connection,
+    hook: &HookName,
+    event: EventSeq,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO counters (name, value) VALUES ('webhook:' || ?1, ?2)")?
+        .execute((hook.as_str(), integer(event.0)))?;
+    Ok(())
+}
+
+/// Up to which event a webhook has everything; `None` if it never had any.
+pub(crate) fn delivered(connection: &Connection, hook: &HookName) -> Result<Option<EventSeq>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT value FROM counters WHERE name = 'webhook:' || ?1")?;
+    let event: Option<i64> = statement.query_row([hook.as_str()], |row| row.get(0)).optional()?;
+    event.map(|event| number("counters.value", event).map(EventSeq)).transpose()
 }
 
 /// No fence above this one was given.

@@ -29,6 +29,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::KeepReply(kept) => replies::keep(connection, kept),
         Row::ForgetReplies(agent, keys) => replies::forget(connection, agent, keys),
         Row::ForgetAllReplies(agent) => replies::forget_all(connection, agent),
+        Row::SetDelivered(hook, event) => counters::set_delivered(connection, hook, *event),
         Row::Lock(row) => locks::apply(connection, row),
     }
 }

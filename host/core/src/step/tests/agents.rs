@@ -33,6 +33,7 @@ impl Stored {
             Row::ForgetAllReplies(_) => {}
             Row::Task(_)
             | Row::Lock(_)
+            | Row::SetDelivered(..)
             | Row::SetQueueRules(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)

@@ -61,6 +61,7 @@ pub(super) fn command(command: &Command) -> &'static str {
         Command::Tick => "tick",
         Command::Forgive => "forgive",
         Command::Lock(_) => "lock",
+        Command::Delivered(..) => "delivered",
         Command::Queue(command) => match command {
             QueueCommand::Pause(_) => "pause",
             QueueCommand::Resume(_) => "resume",

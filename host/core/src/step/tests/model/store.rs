@@ -41,7 +41,9 @@ impl Store {
             Row::DeleteAgent(name) => assert!(self.agents.remove(&name).is_some()),
             Row::PutToken(token) => drop(self.tokens.insert(token.hash, token)),
             Row::DeleteToken(hash) => assert!(self.tokens.remove(&hash).is_some()),
-            Row::PutRun(_) | Row::Lock(_) => panic!("no history here has runs or locks: {row:?}"),
+            Row::PutRun(_) | Row::Lock(_) | Row::SetDelivered(..) => {
+                panic!("no history here has runs, locks or webhooks: {row:?}")
+            }
             Row::Task(row) => self.apply_to_task(row),
             Row::SetQueueRules(rules) => self.rules = *rules,
             Row::SetFenceLimit(fence) => {
