@@ -1,6 +1,7 @@
 //! The product's promises, through its own doors: a real process, real sockets, real guests.
 
 mod auth;
+mod brief;
 mod checks;
 mod claims;
 mod cli;

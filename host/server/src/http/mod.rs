@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod brief;
 mod error;
 mod events;
 mod extract;

@@ -11,7 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
-use super::{ApiError, admin, events, files, locks, queue, runs, server, tasks};
+use super::{ApiError, admin, brief, events, files, locks, queue, runs, server, tasks};
 use crate::app::{App, Project};
 
 /// Who may use a route.
@@ -103,6 +103,7 @@ fn routes() -> Vec<Route> {
             post(locks::break_lock),
         ),
         project(Method::DELETE, "/v1/projects/{project}/locks/{id}", Role::Worker, delete(locks::release)),
+        project(Method::GET, "/v1/projects/{project}/brief", Role::Observer, get(brief::read)),
         project(Method::GET, "/v1/projects/{project}/events", Role::Observer, get(events::read)),
         project(
             Method::GET,
