@@ -1,7 +1,8 @@
 //! What happened, in order, for whoever watches.
 
 use crate::{
-    AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId, TaskId, Timestamp,
+    AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId, TalkEvent, TaskId,
+    Timestamp,
 };
 
 /// Something that happened.
@@ -57,6 +58,8 @@ pub enum EventKind {
     Task(AboutTask),
     /// About the queue as a whole.
     Queue(QueueEvent),
+    /// About messages, shared state and the project's progress.
+    Talk(TalkEvent),
 }
 
 impl EventKind {
@@ -70,6 +73,7 @@ impl EventKind {
             Self::RunEnded { .. } => "run.ended",
             Self::Task(about) => about.event.type_name(),
             Self::Queue(event) => event.type_name(),
+            Self::Talk(event) => event.type_name(),
         }
     }
 
@@ -81,7 +85,8 @@ impl EventKind {
             | Self::AgentRemoved { .. }
             | Self::TokenMinted { .. }
             | Self::Task(_)
-            | Self::Queue(_) => None,
+            | Self::Queue(_)
+            | Self::Talk(_) => None,
         }
     }
 
@@ -94,7 +99,8 @@ impl EventKind {
             | Self::TokenMinted { .. }
             | Self::RunBecameJob { .. }
             | Self::RunEnded { .. }
-            | Self::Queue(_) => None,
+            | Self::Queue(_)
+            | Self::Talk(_) => None,
         }
     }
 }

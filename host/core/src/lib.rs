@@ -21,6 +21,7 @@ mod row;
 mod run;
 mod state;
 mod step;
+mod talk;
 mod task;
 mod time;
 mod token;
@@ -31,8 +32,8 @@ pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
 pub use id::{
-    AgentName, BootNumber, Capability, EventSeq, Fence, InvalidId, Key, Label, ProfileName, ProjectName,
-    RunId, Session, TaskId,
+    AgentName, BootNumber, Capability, ChannelName, EventSeq, Fence, InvalidId, Key, Label, MessageId,
+    ProfileName, ProjectName, RunId, Session, StateKey, StateVersion, TaskId,
 };
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};
@@ -47,6 +48,11 @@ pub use run::{
 };
 pub use state::{Seed, State};
 pub use step::{Effect, Step, step};
+pub use talk::{
+    Acked, Extent, Importance, InvalidMessage, MAX_DATA, MAX_MESSAGE, MailFacts, Message, MessageBody,
+    NewMessage, Precondition, ProjectProgress, Recipient, Sent, TalkCommand, TalkEvent, TalkRefusal,
+    TalkReply, TalkRow, TalkSeed, Which,
+};
 pub use task::{
     AboutTask, Again, Backoff, ClaimRequest, Claimed, Completion, Created, Failure, Grant, Held, Hold,
     InvalidTask, Lease, MAX_TEXT, MAX_TITLE, NewTask, Node, Note, NoteKind, Nothing, OnParentFailure, Parent,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, AgentName, Limits, LiveRun, QueueFacts, Refusal, RunId, TaskReply, Timestamp};
+use crate::{
+    Access, AgentName, Limits, LiveRun, QueueFacts, Refusal, RunId, TalkReply, TaskReply, Timestamp,
+};
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +30,8 @@ pub enum Reply {
     /// It was not done, and nothing changed.
     #[serde(skip)]
     Refused(Refusal),
+    /// About messages and shared state.
+    Talk(TalkReply),
 }
 
 impl Reply {
@@ -41,7 +45,8 @@ impl Reply {
             | Self::RunIsNotLive(_)
             | Self::Task(_)
             | Self::Queue(_)
-            | Self::Refused(_) => false,
+            | Self::Refused(_)
+            | Self::Talk(_) => false,
         }
     }
 }

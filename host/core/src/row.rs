@@ -1,6 +1,8 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
-use crate::{Agent, AgentName, Fence, KeptReply, Key, QueueRules, RunRecord, TaskRow, Token, TokenHash};
+use crate::{
+    Agent, AgentName, Fence, KeptReply, Key, QueueRules, RunRecord, TalkRow, TaskRow, Token, TokenHash,
+};
 
 /// One change to the stored truth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Row {
     ForgetReplies(AgentName, Vec<Key>),
     /// Nothing is remembered for this agent.
     ForgetAllReplies(AgentName),
+    /// About messages, shared state and the project's progress.
+    Talk(TalkRow),
 }
 
 impl Row {
@@ -40,7 +44,8 @@ impl Row {
             | Self::SetFenceLimit(_)
             | Self::KeepReply(_)
             | Self::ForgetReplies(..)
-            | Self::ForgetAllReplies(_) => false,
+            | Self::ForgetAllReplies(_)
+            | Self::Talk(_) => false,
         }
     }
 }

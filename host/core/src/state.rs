@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::decide::rank_by_priority;
 use crate::queue::Queue;
 use crate::remembered::Remembered;
+use crate::talk::Talk;
 use crate::{
     Agent, AgentName, BootNumber, Command, Consumption, Directory, Effect, EventSeq, Fence, KeptReply,
-    LiveRun, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, Task, TaskId,
-    Timestamp, Token, TokenHash, Waiter,
+    LiveRun, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, TalkSeed, Task,
+    TaskId, Timestamp, Token, TokenHash, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -27,6 +28,7 @@ pub struct State {
     pub(crate) fence_limit: Fence,
     pub(crate) queue: Queue,
     pub(crate) remembered: Remembered,
+    pub(crate) talk: Talk,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -60,6 +62,8 @@ pub struct Seed {
     pub queue_rules: QueueRules,
     /// Answers that are kept.
     pub replies: Vec<KeptReply>,
+    /// Messages and shared state.
+    pub talk: TalkSeed,
 }
 
 impl State {
@@ -80,6 +84,7 @@ impl State {
             fence_limit: Fence(seed.fence_limit),
             queue: Queue::default(),
             remembered: Remembered::default(),
+            talk: Talk::rebuild(seed.talk),
         };
         state.queue.rules = seed.queue_rules;
         state.queue.keys = seed.task_keys.into_iter().collect();
@@ -114,7 +119,7 @@ impl State {
 
     /// Whoever waits for something to happen.
     pub fn waiters(&self) -> Vec<Waiter> {
-        self.queue.waiting.waiters()
+        self.queue.waiting.waiters().into_iter().chain(self.talk.waits.waiters()).collect()
     }
 
     /// The boot that this state serves.
@@ -131,7 +136,8 @@ impl State {
     pub fn next_due(&self) -> Option<Timestamp> {
         let task = self.queue.first_due().map(|(at, _)| at);
         let claim = self.queue.waiting.first_until().map(|(at, _)| at);
-        task.into_iter().chain(claim).chain(self.queue.reopens_at).min()
+        let talk = self.talk.waits.first_until().map(|(at, _)| at);
+        task.into_iter().chain(claim).chain(talk).chain(self.queue.reopens_at).min()
     }
 
     /// What begins again when a state does: effects that an earlier process may not have carried out.

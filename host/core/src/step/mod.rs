@@ -34,6 +34,7 @@ mod due;
 mod queue;
 mod repeat;
 mod run;
+mod talk;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -135,8 +136,11 @@ fn dispatch(
         Command::Task(command) => return task::dispatch(context, command, keyed),
         Command::Queue(command) => queue::dispatch(context, command),
         Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
-        Command::Leave(waiter) => task::stop_waiting(context, waiter),
+        Command::Leave(waiter) => {
+            task::stop_waiting(context, waiter).inspect(|_| talk::stop_waiting(context, waiter))
+        }
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
+        Command::Talk(command) => return talk::dispatch(context, command),
     }
     .map(Some)
 }

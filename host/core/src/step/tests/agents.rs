@@ -30,12 +30,13 @@ impl Stored {
             }
             Row::DeleteToken(hash) => assert!(self.tokens.remove(&hash).is_some(), "{hash:?} was not stored"),
             Row::PutRun(record) => drop(self.runs.insert(record.id, *record)),
-            Row::ForgetAllReplies(_) => {}
+            Row::ForgetAllReplies(_) | Row::Talk(TalkRow::RemoveAgent(_)) => {}
             Row::Task(_)
             | Row::SetQueueRules(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)
-            | Row::ForgetReplies(..) => panic!("no history here has tasks: {row:?}"),
+            | Row::ForgetReplies(..)
+            | Row::Talk(_) => panic!("no history here has tasks: {row:?}"),
         }
     }
 
@@ -178,7 +179,8 @@ proptest! {
                 | Reply::RunIsLive(_)
                 | Reply::RunIsNotLive(_)
                 | Reply::Task(_)
-                | Reply::Queue(_) => {}
+                | Reply::Queue(_)
+                | Reply::Talk(_) => {}
             }
             if by_agent {
                 let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));

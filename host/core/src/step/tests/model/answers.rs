@@ -66,6 +66,7 @@ pub(super) fn command(command: &Command) -> &'static str {
             QueueCommand::SetLimits(_) => "set_limits",
             QueueCommand::Find => "find_queue",
         },
+        Command::Talk(_) => "talk",
         Command::Task(command) => match command {
             TaskCommand::Create(_) => "create",
             TaskCommand::Claim(request) => match (request.want, request.wait_until) {
@@ -102,6 +103,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
         Some(Reply::Refused(why)) => refusal(why),
         Some(Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_)) => "run",
         Some(Reply::Queue(_)) => "queue",
+        Some(Reply::Talk(_)) => "talk",
         Some(Reply::Task(reply)) => match reply {
             TaskReply::Created(created) if created.iter().all(|task| task.existed) => "existed",
             TaskReply::Created(_) => "created",
@@ -139,6 +141,7 @@ pub(super) fn refusal(why: &Refusal) -> &'static str {
         Refusal::KeyReused => "key_reused",
         Refusal::Superseded => "superseded",
         Refusal::NoSuchRun(_) => "no_such_run",
+        Refusal::Talk(_) => "talk",
         Refusal::Task(why) => match why {
             TaskRefusal::NoSuchTask(_) => "no_such_task",
             TaskRefusal::StaleLease { .. } => "stale_lease",
