@@ -4,7 +4,7 @@ use longhouse_core::{BootNumber, Profiles, Seed, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
-use crate::rows::{agents, counters, events, replies, runs, settings, tasks, tokens};
+use crate::rows::{agents, counters, events, replies, runs, settings, talk, tasks, tokens};
 
 /// What is known besides the database when a state is rebuilt.
 pub(crate) enum Opening {
@@ -41,6 +41,7 @@ pub(crate) fn load(
         task_keys: tasks::keys(&transaction)?,
         queue_rules: settings::queue_rules(&transaction)?,
         replies: replies::all(&transaction)?,
+        talk: talk::seed(&transaction)?,
     };
     transaction.commit()?;
     Ok((State::rebuild(seed), boot))

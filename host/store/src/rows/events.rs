@@ -119,5 +119,6 @@ fn data(kind: &EventKind) -> Result<String, StoreError> {
         EventKind::RunEnded { run: _, outcome } => json!({ "outcome": outcome.as_str() }).to_string(),
         EventKind::Task(about) => to_json(&about.event)?,
         EventKind::Queue(event) => to_json(event)?,
+        EventKind::Talk(event) => to_json(event)?,
     })
 }

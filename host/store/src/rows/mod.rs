@@ -3,9 +3,12 @@
 pub(crate) mod agents;
 pub(crate) mod counters;
 pub(crate) mod events;
+pub(crate) mod messages;
 pub(crate) mod replies;
 pub(crate) mod runs;
 pub(crate) mod settings;
+pub(crate) mod shared;
+pub(crate) mod talk;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
 
@@ -28,6 +31,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::KeepReply(kept) => replies::keep(connection, kept),
         Row::ForgetReplies(agent, keys) => replies::forget(connection, agent, keys),
         Row::ForgetAllReplies(agent) => replies::forget_all(connection, agent),
+        Row::Talk(row) => talk::apply(connection, row),
     }
 }
 
