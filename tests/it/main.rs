@@ -14,5 +14,6 @@ mod queue;
 mod retries;
 mod runs;
 mod server;
+mod talk;
 mod tasks;
 mod tools;

@@ -102,6 +102,7 @@ async fn done(coordinator: &Coordinator, caller: Caller, command: Command) -> Re
         | Reply::RunIsLive(_)
         | Reply::RunIsNotLive(_)
         | Reply::Task(_)
-        | Reply::Queue(_) => Err(AppError::Confused),
+        | Reply::Queue(_)
+        | Reply::Talk(_) => Err(AppError::Confused),
     }
 }

@@ -7,10 +7,13 @@ mod error;
 pub mod events;
 pub mod files;
 mod live;
+pub mod messages;
 mod presence;
+pub mod progress;
 mod project;
 pub mod queue;
 pub mod runs;
+pub mod shared;
 pub mod tasks;
 
 pub use error::AppError;

@@ -184,7 +184,8 @@ fn accepted(reply: Reply) -> Result<Reply, AppError> {
         | Reply::RunIsLive(_)
         | Reply::RunIsNotLive(_)
         | Reply::Task(_)
-        | Reply::Queue(_) => Ok(reply),
+        | Reply::Queue(_)
+        | Reply::Talk(_) => Ok(reply),
     }
 }
 

@@ -102,9 +102,12 @@ pub async fn find(
             output: Output::default(),
         }))),
         Reply::RunIsNotLive(id) => stored(project, agent, id).await,
-        Reply::Done | Reply::RunStarted(_) | Reply::Task(_) | Reply::Queue(_) | Reply::Refused(_) => {
-            Err(AppError::Confused)
-        }
+        Reply::Done
+        | Reply::RunStarted(_)
+        | Reply::Task(_)
+        | Reply::Queue(_)
+        | Reply::Refused(_)
+        | Reply::Talk(_) => Err(AppError::Confused),
     }
 }
 
@@ -223,6 +226,7 @@ impl Execution {
             | Reply::RunIsNotLive(_)
             | Reply::Task(_)
             | Reply::Queue(_)
+            | Reply::Talk(_)
             | Reply::Refused(_) => Err(AppError::Confused),
         }
     }

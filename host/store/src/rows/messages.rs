@@ -188,31 +188,31 @@ pub(crate) fn list(
     connection: &Connection,
     filter: &MessageFilter,
 ) -> Result<Vec<StoredMessage>, StoreError> {
-    let delivered = "EXISTS (SELECT 1 FROM deliveries WHERE message = messages.id AND agent =";
-    let mut conditions = vec!["id > ?1".to_owned()];
-    let mut when = |asked: bool, condition: String| conditions.extend(asked.then_some(condition));
-    // An inbox is read by its own order.
-    when(
-        filter.to.is_some(),
-        "id IN (SELECT message FROM deliveries WHERE agent = ?3 AND message > ?1)".into(),
-    );
-    when(
-        filter.unread_by.is_some(),
-        "id IN (SELECT message FROM deliveries WHERE agent = ?4 AND message > ?1 AND acked_at IS NULL)"
-            .into(),
-    );
-    when(filter.from.is_some(), "sender = ?5".into());
-    when(filter.thread.is_some(), "thread = ?6".into());
-    when(filter.channel.is_some(), "EXISTS (SELECT 1 FROM json_each(addressed) WHERE value = ?7)".into());
-    when(filter.seen_by.is_some(), format!("((sender = ?8 AND sender_gone = 0) OR {delivered} ?8))"));
-    when(filter.id.is_some(), "id = ?9".into());
+    // What is not asked for is no condition: each has an index of its own to go by.
+    let when = |asked: bool, condition: &str, place: u32| {
+        if asked { condition.to_owned() } else { format!("?{place} IS NULL") }
+    };
+    let mine = "id IN (SELECT message FROM deliveries WHERE message > ?1 AND agent =";
+    let named = "EXISTS (SELECT 1 FROM json_each(addressed) WHERE value = ?7)";
+    let seen = "((sender = ?8 AND sender_gone = 0)
+        OR EXISTS (SELECT 1 FROM deliveries WHERE message = messages.id AND agent = ?8))";
+    let conditions = [
+        "id > ?1".to_owned(),
+        when(filter.to.is_some(), &format!("{mine} ?3)"), 3),
+        when(filter.unread_by.is_some(), &format!("{mine} ?4 AND acked_at IS NULL)"), 4),
+        when(filter.from.is_some(), "sender = ?5", 5),
+        when(filter.thread.is_some(), "thread = ?6", 6),
+        when(filter.channel.is_some(), named, 7),
+        when(filter.seen_by.is_some(), seen, 8),
+        when(filter.id.is_some(), "id = ?9", 9),
+    ];
     let order = match filter.end {
         End::First => "ASC",
         End::Last => "DESC",
     };
     let sql = format!(
         "SELECT id, sender, at_ms, thread, importance, ack, addressed, text, data FROM messages
-         WHERE {} AND coalesce(?3, ?4, ?5, ?6, ?7, ?8, ?9) IS coalesce(?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         WHERE {}
          ORDER BY id {order} LIMIT ?2",
         conditions.join(" AND ")
     );
