@@ -41,6 +41,8 @@ pub struct InboxPage {
     pub next: MessageId,
     /// How the inbox stands.
     pub facts: MailFacts,
+    /// Whatever happened later is an event after this one.
+    pub as_of: EventSeq,
 }
 
 /// Sends a message to all it names, or to nobody. `reply_to` is a message that the caller may see: its thread goes on.
@@ -90,6 +92,7 @@ pub async fn inbox(
     let command = Command::Talk(TalkCommand::Inbox { after, which, until });
     let reply = project.ask(Caller::Agent(agent.clone()), command).await?;
     let Reply::Talk(TalkReply::Mail(facts)) = reply else { return Err(AppError::Confused) };
+    let as_of = *project.coordinator.last_event().borrow();
     let filter = MessageFilter { after: Some(facts.after), limit, ..MessageFilter::default() };
     let filter = match which {
         Which::All => MessageFilter { to: Some(agent), ..filter },
@@ -99,7 +102,7 @@ pub async fn inbox(
     let is_full = u32::try_from(messages.len()).unwrap_or(u32::MAX) >= limit;
     let seen = messages.last().map_or(facts.after, |stored| stored.message.id);
     let next = if is_full { seen } else { seen.max(facts.last) };
-    Ok(InboxPage { messages, next, facts })
+    Ok(InboxPage { messages, next, facts, as_of })
 }
 
 /// One message that the caller may see.

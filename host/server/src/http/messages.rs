@@ -9,17 +9,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use longhouse_core::{
-    AgentName, ChannelName, Extent, Importance, Message, MessageBody, MessageId, NewMessage, Recipient, Role,
-    TalkCommand, TaskId, Timestamp, Which,
+    AgentName, ChannelName, Extent, Message, MessageId, Role, TalkCommand, Timestamp, Which,
 };
 use longhouse_store::{End, MessageFilter, StoredMessage};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
 use super::extract::{Change, InPath, Parameters, wait};
+use super::message_body::{MessageJson, SendForm};
 use super::task_form::NoForm;
 use crate::app::messages::InboxRequest;
 use crate::app::{App, messages};
@@ -30,46 +29,6 @@ const MAX_PAGE: u32 = 200;
 
 /// Messages in the classic file, the newest.
 const CLASSIC: u32 = 1_000;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SendForm {
-    to: ToForm,
-    text: String,
-    data: Option<Box<RawValue>>,
-    /// The message that this is a reply to.
-    thread: Option<MessageId>,
-    #[serde(default)]
-    importance: Importance,
-    #[serde(default)]
-    ack: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a recipient, or a list of them")]
-enum ToForm {
-    One(RecipientForm),
-    Several(Vec<RecipientForm>),
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a recipient: an agent's name, \"#channel\", \"@everyone\", {\"role\": …}, {\"task\": …} or {\"channel\": …}"
-)]
-enum RecipientForm {
-    Text(String),
-    Named(NamedForm),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum NamedForm {
-    Agent(AgentName),
-    Role(String),
-    Task(TaskId),
-    Channel(String),
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,27 +59,6 @@ pub(super) struct AckForm {
     up_to: bool,
 }
 
-#[derive(Serialize)]
-struct MessageJson<'a> {
-    id: MessageId,
-    from: &'a AgentName,
-    at_ms: Timestamp,
-    thread: MessageId,
-    importance: Importance,
-    ack: bool,
-    addressed: &'a [Recipient],
-    to: Vec<ReaderJson<'a>>,
-    text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Box<RawValue>>,
-}
-
-#[derive(Serialize)]
-struct ReaderJson<'a> {
-    agent: &'a AgentName,
-    acked_at_ms: Option<Timestamp>,
-}
-
 /// `POST /messages`
 pub(super) async fn send(
     caller: Caller,
@@ -149,7 +87,7 @@ pub(super) async fn inbox(
     let page = messages::inbox(&project, agent.name, request).await?;
     Ok(Json(json!({
         "messages": bodies(&page.messages)?, "next": page.next,
-        "cursor": page.facts.cursor, "unread": page.facts.unread,
+        "cursor": page.facts.cursor, "unread": page.facts.unread, "as_of": page.as_of,
     })))
 }
 
@@ -255,52 +193,4 @@ fn page(limit: Option<u32>) -> u32 {
 
 fn bodies(messages: &[StoredMessage]) -> Result<Vec<Value>, ApiError> {
     messages.iter().map(|stored| Ok(json!(MessageJson::of(stored)?))).collect()
-}
-
-impl SendForm {
-    fn validate(self) -> Result<NewMessage, ApiError> {
-        let to = match self.to {
-            ToForm::One(one) => vec![one],
-            ToForm::Several(several) => several,
-        };
-        let to = to.into_iter().map(RecipientForm::validate).collect::<Result<_, ApiError>>()?;
-        let data = self.data.as_ref().map(|data| data.get());
-        let body = MessageBody::new(&self.text, data).map_err(|invalid| ApiError::from_message(&invalid))?;
-        Ok(NewMessage { to, thread: None, importance: self.importance, ack: self.ack, body })
-    }
-}
-
-impl RecipientForm {
-    fn validate(self) -> Result<Recipient, ApiError> {
-        let recipient = match self {
-            Self::Text(text) => text.parse(),
-            Self::Named(NamedForm::Agent(name)) => Ok(Recipient::Agent(name)),
-            Self::Named(NamedForm::Role(role)) => role.parse().map(Recipient::Role),
-            Self::Named(NamedForm::Task(task)) => Ok(Recipient::Holder(task)),
-            Self::Named(NamedForm::Channel(name)) => {
-                name.strip_prefix('#').unwrap_or(&name).parse().map(Recipient::Channel)
-            }
-        };
-        recipient.map_err(|invalid| ApiError::invalid("to", invalid))
-    }
-}
-
-impl<'a> MessageJson<'a> {
-    fn of(stored: &'a StoredMessage) -> Result<Self, ApiError> {
-        let StoredMessage { message, acked_at } = stored;
-        let data = message.new.body.data().map(|data| RawValue::from_string(data.to_owned()));
-        let readers = message.to.iter().zip(acked_at);
-        Ok(Self {
-            id: message.id,
-            from: &message.from,
-            at_ms: message.at,
-            thread: message.thread,
-            importance: message.new.importance,
-            ack: message.new.ack,
-            addressed: &message.new.to,
-            to: readers.map(|(agent, at)| ReaderJson { agent, acked_at_ms: *at }).collect(),
-            text: message.new.body.text(),
-            data: data.transpose().map_err(|error| ApiError::internal(&error))?,
-        })
-    }
 }

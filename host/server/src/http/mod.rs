@@ -6,6 +6,7 @@ mod error;
 mod events;
 mod extract;
 mod files;
+mod message_body;
 mod messages;
 mod progress;
 mod queue;

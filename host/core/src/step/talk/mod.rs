@@ -1,6 +1,7 @@
 //! Messages, shared state, and how far the project is.
 
 mod inbox;
+mod recipients;
 mod send;
 mod shared;
 mod waiting;

@@ -1,5 +1,6 @@
 //! Messages and shared state against a model of their rules, in random histories.
 
+mod answers;
 mod history;
 mod reference;
 mod stored;
