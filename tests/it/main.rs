@@ -16,6 +16,7 @@ mod queue;
 mod retries;
 mod runs;
 mod server;
+mod talk;
 mod tasks;
 mod tools;
 mod webhooks;

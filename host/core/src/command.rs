@@ -2,7 +2,7 @@
 
 use crate::{
     AgentName, Capability, EventSeq, HookName, Keyed, LockCommand, Profiles, QueueCommand, Role, RunId,
-    RunRecord, RunRequest, Session, TaskCommand, Timestamp, TokenHash,
+    RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp, TokenHash,
 };
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
@@ -97,4 +97,6 @@ pub enum Command {
     Delivered(HookName, EventSeq),
     /// The clock jumped ahead, or the machine slept: nobody could renew, so every lease begins anew. The server.
     Forgive,
+    /// About messages, shared state and the project's progress.
+    Talk(TalkCommand),
 }

@@ -1,8 +1,8 @@
 //! What happened, in order, for whoever watches.
 
 use crate::{
-    AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId, TaskId,
-    Timestamp,
+    AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId, TalkEvent,
+    TaskId, Timestamp,
 };
 
 /// Something that happened.
@@ -60,6 +60,8 @@ pub enum EventKind {
     Queue(QueueEvent),
     /// About a lock.
     Lock(AboutLock),
+    /// About messages, shared state and the project's progress.
+    Talk(TalkEvent),
 }
 
 impl EventKind {
@@ -74,6 +76,7 @@ impl EventKind {
             Self::Task(about) => about.event.type_name(),
             Self::Queue(event) => event.type_name(),
             Self::Lock(about) => about.event.type_name(),
+            Self::Talk(event) => event.type_name(),
         }
     }
 
@@ -86,7 +89,8 @@ impl EventKind {
             | Self::TokenMinted { .. }
             | Self::Task(_)
             | Self::Queue(_)
-            | Self::Lock(_) => None,
+            | Self::Lock(_)
+            | Self::Talk(_) => None,
         }
     }
 
@@ -100,7 +104,8 @@ impl EventKind {
             | Self::RunBecameJob { .. }
             | Self::RunEnded { .. }
             | Self::Queue(_)
-            | Self::Lock(_) => None,
+            | Self::Lock(_)
+            | Self::Talk(_) => None,
         }
     }
 }

@@ -118,6 +118,30 @@ name!(
     "a session (1 to 128 visible ASCII characters)"
 );
 
+name!(
+    /// What agents may follow, without the `#` before it.
+    ChannelName,
+    is_name,
+    "a channel (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+);
+name!(
+    /// Where a value of the shared state lies, such as `release/version`.
+    StateKey,
+    is_key,
+    "a key of the shared state (words of letters, digits and any of '.', '_', '-', ':', '+', separated by '/'; at most 256 bytes)"
+);
+
+/// Words that are no path out of anywhere.
+fn is_key(text: &str) -> bool {
+    (1..=256).contains(&text.len())
+        && text.split('/').all(|word| is_part(word) && !matches!(word, "." | ".."))
+}
+
+fn is_part(word: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-' | b':' | b'+');
+    !word.is_empty() && word.bytes().all(plain)
+}
+
 fn is_word(text: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-' | b':' | b'/' | b'+');
     (1..=64).contains(&text.len()) && text.bytes().all(plain)
@@ -186,6 +210,29 @@ number!(
     "l",
     "a lock id such as l7"
 );
+
+number!(
+    /// A message, written `m3`.
+    MessageId,
+    "m",
+    "a message id such as m3"
+);
+
+/// The version of a value of the shared state: from one counter over all keys, so that none is given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StateVersion(pub u64);
+
+impl StateVersion {
+    /// Of a key without a value.
+    pub const ABSENT: Self = Self(0);
+}
+
+impl fmt::Display for StateVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// The number that every grant of a lease or a lock carries: strictly increasing over the whole store, so
 /// that whoever holds an older grant can be told from whoever holds it now.
@@ -274,6 +321,16 @@ mod tests {
     fn text_that_is_no_run_id_is_refused() {
         for text in ["", "r", "r3", "r3-", "r-3", "3-907", "r03-907", "r3-+7", "r3-907-1", "r3-99999999999"] {
             assert!(text.parse::<RunId>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn keys_of_the_shared_state_are_words_between_slashes() {
+        for text in ["a", "release/version", "A/b.c/d:e+f_g-h", &"k".repeat(256)] {
+            assert!(text.parse::<StateKey>().is_ok(), "{text:?} was refused");
+        }
+        for text in ["", "/", "/a", "a/", "a//b", "a/../b", ".", "a b", "ä", &"k".repeat(257)] {
+            assert!(text.parse::<StateKey>().is_err(), "{text:?} was accepted");
         }
     }
 

@@ -22,6 +22,7 @@ mod row;
 mod run;
 mod state;
 mod step;
+mod talk;
 mod task;
 mod time;
 mod token;
@@ -32,8 +33,8 @@ pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
 pub use id::{
-    AgentName, BootNumber, Capability, EventSeq, Fence, HookName, InvalidId, Key, Label, LockId, ProfileName,
-    ProjectName, RunId, Session, TaskId,
+    AgentName, BootNumber, Capability, ChannelName, EventSeq, Fence, HookName, InvalidId, Key, Label, LockId,
+    MessageId, ProfileName, ProjectName, RunId, Session, StateKey, StateVersion, TaskId,
 };
 pub use lock::{
     AboutLock, Authority, Changes, Holder, Lock, LockCommand, LockEvent, LockMode, LockRefusal, LockReply,
@@ -52,6 +53,11 @@ pub use run::{
 };
 pub use state::{Seed, State};
 pub use step::{Effect, Step, step};
+pub use talk::{
+    Acked, Extent, Importance, InvalidMessage, MAX_DATA, MAX_MESSAGE, MailFacts, Message, MessageBody,
+    NewMessage, Precondition, ProjectProgress, Recipient, Sent, TalkCommand, TalkEvent, TalkRefusal,
+    TalkReply, TalkRow, TalkSeed, Which,
+};
 pub use task::{
     AboutTask, Again, Backoff, ClaimRequest, Claimed, Completion, Created, Failure, Grant, Held, Hold,
     InvalidTask, Lease, MAX_TEXT, MAX_TITLE, NewTask, Node, Note, NoteKind, Nothing, OnParentFailure, Parent,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TaskReply, Timestamp,
+    Access, AgentName, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TalkReply, TaskReply,
+    Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -32,6 +33,8 @@ pub enum Reply {
     /// It was not done, and nothing changed.
     #[serde(skip)]
     Refused(Refusal),
+    /// About messages and shared state.
+    Talk(TalkReply),
 }
 
 impl Reply {
@@ -46,7 +49,8 @@ impl Reply {
             | Self::Task(_)
             | Self::Queue(_)
             | Self::Lock(_)
-            | Self::Refused(_) => false,
+            | Self::Refused(_)
+            | Self::Talk(_) => false,
         }
     }
 }

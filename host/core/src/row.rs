@@ -1,8 +1,8 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
 use crate::{
-    Agent, AgentName, EventSeq, Fence, HookName, KeptReply, Key, LockRow, QueueRules, RunRecord, TaskRow,
-    Token, TokenHash,
+    Agent, AgentName, EventSeq, Fence, HookName, KeptReply, Key, LockRow, QueueRules, RunRecord, TalkRow,
+    TaskRow, Token, TokenHash,
 };
 
 /// One change to the stored truth.
@@ -34,6 +34,8 @@ pub enum Row {
     ForgetAllReplies(AgentName),
     /// A webhook has everything up to this event.
     SetDelivered(HookName, EventSeq),
+    /// About messages, shared state and the project's progress.
+    Talk(TalkRow),
 }
 
 impl Row {
@@ -49,7 +51,8 @@ impl Row {
             | Self::KeepReply(_)
             | Self::ForgetReplies(..)
             | Self::ForgetAllReplies(_)
-            | Self::SetDelivered(..) => false,
+            | Self::SetDelivered(..)
+            | Self::Talk(_) => false,
         }
     }
 }

@@ -6,10 +6,11 @@ use crate::decide::rank_by_priority;
 use crate::lock::Locks;
 use crate::queue::Queue;
 use crate::remembered::Remembered;
+use crate::talk::Talk;
 use crate::{
     Agent, AgentName, BootNumber, Command, Consumption, Directory, Effect, EventSeq, Fence, KeptReply,
-    LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, Task,
-    TaskId, Timestamp, Token, TokenHash, Waiter,
+    LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands,
+    TalkSeed, Task, TaskId, Timestamp, Token, TokenHash, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -30,6 +31,7 @@ pub struct State {
     pub(crate) remembered: Remembered,
     pub(crate) last_lock: LockId,
     pub(crate) locks: Locks,
+    pub(crate) talk: Talk,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -67,6 +69,8 @@ pub struct Seed {
     pub last_lock: u64,
     /// Every lock in force.
     pub locks: Vec<Lock>,
+    /// Messages and shared state.
+    pub talk: TalkSeed,
 }
 
 impl State {
@@ -89,6 +93,7 @@ impl State {
             remembered: Remembered::default(),
             last_lock: LockId(seed.last_lock),
             locks: Locks::default(),
+            talk: Talk::rebuild(seed.talk),
         };
         state.queue.rules = seed.queue_rules;
         state.queue.keys = seed.task_keys.into_iter().collect();
@@ -127,7 +132,10 @@ impl State {
 
     /// Whoever waits for something to happen.
     pub fn waiters(&self) -> Vec<Waiter> {
-        self.queue.waiting.waiters().into_iter().chain(self.locks.waiting().map(|lock| lock.waiter)).collect()
+        let mut waiters = self.queue.waiting.waiters();
+        waiters.extend(self.locks.waiting().map(|lock| lock.waiter));
+        waiters.extend(self.talk.waits.waiters());
+        waiters
     }
 
     /// The boot that this state serves.
@@ -146,7 +154,8 @@ impl State {
         let claim = self.queue.waiting.first_until().map(|(at, _)| at);
         let lock = self.locks.first_expiry().map(|(at, _)| at);
         let request = self.locks.first_until();
-        [task, claim, self.queue.reopens_at, lock, request].into_iter().flatten().min()
+        let talk = self.talk.waits.first_until().map(|(at, _)| at);
+        [task, claim, self.queue.reopens_at, lock, request, talk].into_iter().flatten().min()
     }
 
     /// What begins again when a state does: effects that an earlier process may not have carried out.

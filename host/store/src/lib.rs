@@ -27,4 +27,6 @@ pub use ledger::Ledger;
 pub use lock::ProjectLock;
 pub use reads::{Reads, RunFilter};
 pub use rows::events::{EventFilter, StoredEvent};
+pub use rows::messages::{End, MessageFilter, StoredMessage};
+pub use rows::shared::{KeyFilter, SharedKey, SharedValue};
 pub use rows::tasks::{TaskFilter, TaskRecord};

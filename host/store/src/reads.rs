@@ -1,14 +1,21 @@
 //! Reading what is committed, beside the writer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use longhouse_core::{AgentName, EventSeq, HookName, RunId, RunRecord, StoredTask, TaskId};
+use longhouse_core::{
+    AgentName, ChannelName, EventSeq, HookName, ProjectProgress, RunId, RunRecord, StateKey, StoredTask,
+    TaskId, TaskStatus,
+};
 use rusqlite::Connection;
 
 use crate::readers::READERS;
-use crate::rows::{counters, events, runs, tasks};
-use crate::{EventFilter, StoreError, StoredEvent, TaskFilter, TaskRecord, database};
+use crate::rows::{counters, events, messages, runs, settings, shared, tasks};
+use crate::{
+    EventFilter, KeyFilter, MessageFilter, SharedKey, SharedValue, StoreError, StoredEvent, StoredMessage,
+    TaskFilter, TaskRecord, database,
+};
 
 /// Connections kept open between reads: one for each thread that reads.
 const KEPT: usize = READERS;
@@ -93,6 +100,54 @@ impl Reads {
     /// When the database fails.
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
         self.with(|connection| events::list(connection, filter))
+    }
+
+    /// How many tasks stand where.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn task_counts(&self) -> Result<BTreeMap<TaskStatus, u64>, StoreError> {
+        self.with(tasks::counts)
+    }
+
+    /// Messages, in the order they were sent.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn messages(&self, filter: &MessageFilter) -> Result<Vec<StoredMessage>, StoreError> {
+        self.with(|connection| messages::list(connection, filter))
+    }
+
+    /// Who follows what, by channel.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn follows(&self) -> Result<Vec<(AgentName, ChannelName)>, StoreError> {
+        self.with(messages::follows)
+    }
+
+    /// A value of the shared state.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn shared_value(&self, key: &StateKey) -> Result<Option<SharedValue>, StoreError> {
+        self.with(|connection| shared::find(connection, key))
+    }
+
+    /// Keys of the shared state, in their order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn shared_keys(&self, filter: &KeyFilter) -> Result<Vec<SharedKey>, StoreError> {
+        self.with(|connection| shared::list(connection, filter))
+    }
+
+    /// How far the project is, if a coordinator said so.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn progress(&self) -> Result<Option<ProjectProgress>, StoreError> {
+        self.with(settings::progress)
     }
 
     fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -193,8 +193,12 @@ fn ends_a_hold(command: &TaskCommand, reply: &Reply) -> bool {
         Reply::Refused(_) => true,
         Reply::Task(TaskReply::Held(_)) => false,
         Reply::Task(_) | Reply::Done => proof(command).is_some(),
-        Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_) => false,
-        Reply::Queue(_) | Reply::Lock(_) => false,
+        Reply::RunStarted(_)
+        | Reply::RunIsLive(_)
+        | Reply::RunIsNotLive(_)
+        | Reply::Queue(_)
+        | Reply::Lock(_)
+        | Reply::Talk(_) => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Agents, tokens and profiles.
 
-use super::{Answer, Context, Effect, lock, task};
+use super::{Answer, Context, Effect, lock, talk, task};
 use crate::{
     Agent, AgentName, EventKind, NewAgent, ProfileName, Profiles, Refusal, Reply, Role, Row, Timestamp,
     Token, TokenHash,
@@ -31,6 +31,7 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
     if context.state.agents.remove(name).is_none() {
         return Err(Refusal::NoSuchAgent(name.clone()));
     }
+    talk::remove_agent(context, name);
     let state = &mut *context.state;
     let tokens = state.tokens.extract_if(.., |_, token| token.agent == *name).map(|(hash, _)| hash);
     context.step.rows.extend(tokens.map(Row::DeleteToken));

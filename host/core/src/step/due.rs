@@ -24,6 +24,11 @@ pub(super) fn decide(context: &mut Context<'_>) {
         context.state.queue.reopens_at = None;
         context.state.queue.stirred = true;
     }
+    while let Some((at, waiter)) = context.state.talk.waits.first_until()
+        && at <= context.now
+    {
+        super::talk::give_up_waiting(context, waiter);
+    }
 }
 
 /// Nobody could renew anything. Comes before what is due, or every lease would be found late first.

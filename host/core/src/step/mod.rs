@@ -35,6 +35,7 @@ mod lock;
 mod queue;
 mod repeat;
 mod run;
+mod talk;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -142,6 +143,7 @@ fn dispatch(
         Command::Leave(waiter) => leave(context, waiter),
         Command::Delivered(hook, event) => delivered(context, hook, event),
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
+        Command::Talk(command) => return talk::dispatch(context, command),
     }
     .map(Some)
 }
@@ -158,6 +160,7 @@ fn leave(context: &mut Context<'_>, waiter: Waiter) -> Answer {
     context.not_an_agent()?;
     task::stop_waiting(context, waiter);
     lock::stop_waiting(context, waiter);
+    talk::stop_waiting(context, waiter);
     Ok(Reply::Done)
 }
 

@@ -140,6 +140,7 @@ fn passes(error: &AppError) -> bool {
         | AppError::NoSuchDirectory(_)
         | AppError::UnknownRun(_)
         | AppError::CursorAhead { .. }
+        | AppError::StaleState { .. }
         | AppError::NobodyToCheck
         | AppError::Confused
         | AppError::NoRandomness

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use longhouse_core::{ProjectPath, Refusal, RunId};
+use longhouse_core::{ProjectPath, Refusal, RunId, TalkRefusal};
 use longhouse_engine::EngineError;
-use longhouse_store::{StoreError, SubmitError};
+use longhouse_store::{SharedValue, StoreError, SubmitError};
 use longhouse_workspace::WorkspaceError;
 
 /// A refusal or a failure, in the words of its origin.
@@ -49,6 +49,14 @@ pub enum AppError {
         after: u64,
         /// The last event.
         last: u64,
+    },
+    /// A key of the shared state does not stand as expected.
+    #[error("{refusal}")]
+    StaleState {
+        /// How it does.
+        refusal: TalkRefusal,
+        /// What is there now.
+        current: Option<SharedValue>,
     },
     /// A check whose task's creator is gone.
     #[error("nobody is there any more under whose profile it could run")]

@@ -9,10 +9,13 @@ pub mod events;
 pub mod files;
 mod live;
 pub mod locks;
+pub mod messages;
 mod presence;
+pub mod progress;
 mod project;
 pub mod queue;
 pub mod runs;
+pub mod shared;
 pub mod tasks;
 pub mod webhooks;
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use longhouse_core::{
-    AgentName, InvalidId, InvalidPath, InvalidTask, LockId, LockRefusal, Refusal, TaskRefusal,
-    Unauthenticated,
+    AgentName, InvalidId, InvalidMessage, InvalidPath, InvalidTask, LockId, LockRefusal, Refusal,
+    TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError};
@@ -20,6 +20,9 @@ use longhouse_workspace::WorkspaceError;
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
+
+/// When a full inbox may have been read.
+const INBOX_FULL_RETRY: Duration = Duration::from_secs(30);
 
 /// A problem in the sense of RFC 9457, before it has its request's id.
 #[derive(Debug, Clone)]
@@ -146,6 +149,12 @@ impl From<AppError> for ApiError {
             AppError::CursorAhead { last, .. } => {
                 Self::new(StatusCode::CONFLICT, "cursor_ahead", detail).with("last", last)
             }
+            AppError::StaleState { refusal, current } => {
+                let version = current.as_ref().map(|current| current.version.0);
+                let value: Option<Value> =
+                    current.and_then(|current| serde_json::from_str(&current.value).ok());
+                talk(&refusal).with("current_version", version).with("value", value)
+            }
             AppError::NobodyToCheck | AppError::Confused | AppError::NoRandomness | AppError::CutOff => {
                 Self::internal(&error)
             }
@@ -188,6 +197,7 @@ impl From<Refusal> for ApiError {
             Refusal::Superseded => answer(StatusCode::CONFLICT, "superseded"),
             Refusal::Task(refusal) => task(&refusal),
             Refusal::Lock(refusal) => lock(&refusal),
+            Refusal::Talk(refusal) => talk(&refusal),
             Refusal::TokenExists => Self::internal(&refusal),
         }
     }
@@ -269,6 +279,37 @@ fn lock(refusal: &LockRefusal) -> ApiError {
     }
 }
 
+fn talk(refusal: &TalkRefusal) -> ApiError {
+    let answer = |status, code| ApiError::new(status, code, refusal.to_string());
+    match refusal {
+        TalkRefusal::Recipients { .. } => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", "to")
+        }
+        TalkRefusal::Nobody(recipient) => {
+            answer(StatusCode::CONFLICT, "nobody_there").with("recipient", recipient.to_string())
+        }
+        TalkRefusal::NotHeld(task) => {
+            answer(StatusCode::CONFLICT, "nobody_there").with("task", task.to_string())
+        }
+        TalkRefusal::InboxFull { agent, unread } => answer(StatusCode::TOO_MANY_REQUESTS, "inbox_full")
+            .with("agent", agent.as_str())
+            .with("unread", *unread)
+            .retry_after(INBOX_FULL_RETRY),
+        TalkRefusal::NoSuchMessage(_) => answer(StatusCode::NOT_FOUND, "unknown_message"),
+        TalkRefusal::Ahead { last, .. } => {
+            answer(StatusCode::CONFLICT, "cursor_ahead").with("last", last.to_string())
+        }
+        TalkRefusal::TooManyChannels { .. } => answer(StatusCode::CONFLICT, "too_many_channels"),
+        TalkRefusal::Stale { key, .. } => {
+            answer(StatusCode::PRECONDITION_FAILED, "stale_state").with("key", key.as_str())
+        }
+        TalkRefusal::NoSuchKey(key) => answer(StatusCode::NOT_FOUND, "unknown_key").with("key", key.as_str()),
+        TalkRefusal::StateFull { most, .. } => {
+            answer(StatusCode::INSUFFICIENT_STORAGE, "state_full").with("limit", *most)
+        }
+    }
+}
+
 /// A task that cannot be; `prefix` says which of several.
 pub(super) fn invalid_task(prefix: &str, error: &InvalidTask) -> ApiError {
     let field = match error {
@@ -279,6 +320,17 @@ pub(super) fn invalid_task(prefix: &str, error: &InvalidTask) -> ApiError {
         InvalidTask::EmptyVerify => "verify",
     };
     ApiError::invalid(&format!("{prefix}{field}"), error)
+}
+
+impl ApiError {
+    /// A message that cannot be.
+    pub(super) fn from_message(error: &InvalidMessage) -> Self {
+        let field = match error {
+            InvalidMessage::NoText => "text",
+            InvalidMessage::TooLong { field, .. } => field,
+        };
+        Self::invalid(field, error)
+    }
 }
 
 impl From<SubmitError> for ApiError {

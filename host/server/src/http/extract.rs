@@ -45,7 +45,12 @@ impl<S: Sync> FromRequest<S> for Sent {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let key: Option<Key> = header(request.headers(), "Idempotency-Key")?;
-        let asked = format!("{} {}\n", request.method(), request.uri().path());
+        let mut asked = format!("{} {}\n", request.method(), request.uri().path());
+        for condition in ["if-match", "if-none-match"] {
+            if let Some(value) = request.headers().get(condition) {
+                asked.push_str(&format!("{condition}: {value:?}\n"));
+            }
+        }
         let bytes = read(request.into_body()).await?;
         let keyed = key.map(|key| Keyed { key, hash: hash(asked.as_bytes(), &bytes) });
         Ok(Self { bytes, keyed })

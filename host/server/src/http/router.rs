@@ -11,7 +11,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
-use super::{ApiError, admin, brief, events, files, locks, queue, runs, server, tasks};
+use super::{
+    ApiError, admin, brief, events, files, locks, messages, progress, queue, runs, server, shared, tasks,
+};
 use crate::app::{App, Project};
 
 /// Who may use a route.
@@ -118,6 +120,42 @@ fn routes() -> Vec<Route> {
             "/v1/projects/{project}/admin/agents/{name}",
             Role::Admin,
             delete(admin::remove),
+        ),
+        project(Method::POST, "/v1/projects/{project}/messages", Role::Worker, post(messages::send)),
+        project(Method::GET, "/v1/projects/{project}/messages", Role::Observer, get(messages::list)),
+        project(Method::GET, "/v1/projects/{project}/messages/{id}", Role::Observer, get(messages::find)),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/messages/{id}/ack",
+            Role::Observer,
+            post(messages::ack),
+        ),
+        project(Method::GET, "/v1/projects/{project}/inbox", Role::Observer, get(messages::inbox)),
+        project(Method::GET, "/v1/projects/{project}/channels", Role::Observer, get(messages::channels)),
+        project(Method::PUT, "/v1/projects/{project}/channels/{name}", Role::Observer, put(messages::follow)),
+        project(
+            Method::DELETE,
+            "/v1/projects/{project}/channels/{name}",
+            Role::Observer,
+            delete(messages::unfollow),
+        ),
+        project(Method::GET, "/v1/projects/{project}/state", Role::Observer, get(shared::list)),
+        project(Method::GET, "/v1/projects/{project}/state/{*path}", Role::Observer, get(shared::find)),
+        project(Method::PUT, "/v1/projects/{project}/state/{*path}", Role::Worker, put(shared::set)),
+        project(Method::DELETE, "/v1/projects/{project}/state/{*path}", Role::Worker, delete(shared::delete)),
+        project(Method::GET, "/v1/projects/{project}/progress", Role::Observer, get(progress::find)),
+        project(Method::PUT, "/v1/projects/{project}/progress", Role::Coordinator, put(progress::set)),
+        project(
+            Method::GET,
+            "/v1/projects/{project}/classic/agent-comms.jsonl",
+            Role::Observer,
+            get(messages::classic),
+        ),
+        project(
+            Method::GET,
+            "/v1/projects/{project}/classic/progress.json",
+            Role::Observer,
+            get(progress::classic),
         ),
     ]
 }

@@ -51,3 +51,18 @@ pub(crate) fn fence_limit(connection: &Connection) -> Result<u64, StoreError> {
     let limit: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
     limit.map_or(Ok(0), |limit| number("counters.value", limit))
 }
+
+/// Puts a counter to this number.
+pub(crate) fn set(connection: &Connection, name: &str, value: u64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO counters (name, value) VALUES (?1, ?2)")?
+        .execute((name, integer(value)))?;
+    Ok(())
+}
+
+/// Where a counter stands; 0 if it never was put anywhere.
+pub(crate) fn get(connection: &Connection, name: &str) -> Result<u64, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM counters WHERE name = ?1")?;
+    let value: Option<i64> = statement.query_row([name], |row| row.get(0)).optional()?;
+    value.map_or(Ok(0), |value| number("counters.value", value))
+}

@@ -4,9 +4,12 @@ pub(crate) mod agents;
 pub(crate) mod counters;
 pub(crate) mod events;
 pub(crate) mod locks;
+pub(crate) mod messages;
 pub(crate) mod replies;
 pub(crate) mod runs;
 pub(crate) mod settings;
+pub(crate) mod shared;
+pub(crate) mod talk;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
 
@@ -31,6 +34,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::ForgetAllReplies(agent) => replies::forget_all(connection, agent),
         Row::SetDelivered(hook, event) => counters::set_delivered(connection, hook, *event),
         Row::Lock(row) => locks::apply(connection, row),
+        Row::Talk(row) => talk::apply(connection, row),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules that are set as a whole.
 
-use longhouse_core::QueueRules;
+use longhouse_core::{ProjectProgress, QueueRules};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{from_json, to_json};
@@ -17,4 +17,18 @@ pub(crate) fn queue_rules(connection: &Connection) -> Result<QueueRules, StoreEr
     let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = 'queue'")?;
     let rules: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
     rules.map_or(Ok(QueueRules::default()), |rules| from_json("settings.value", rules))
+}
+
+pub(crate) fn set_progress(connection: &Connection, progress: &ProjectProgress) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO settings (name, value) VALUES ('progress', ?1)")?
+        .execute([to_json(progress)?])?;
+    Ok(())
+}
+
+/// How far the project is, if somebody said so.
+pub(crate) fn progress(connection: &Connection) -> Result<Option<ProjectProgress>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = 'progress'")?;
+    let progress: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+    progress.map(|progress| from_json("settings.value", progress)).transpose()
 }

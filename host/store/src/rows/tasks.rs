@@ -1,5 +1,6 @@
 //! Tasks, their texts and their notes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use longhouse_core::{
@@ -128,6 +129,17 @@ pub(crate) fn live(connection: &Connection) -> Result<Vec<Task>, StoreError> {
         tasks.push(stored(row)?.task);
     }
     Ok(tasks)
+}
+
+/// How many stand where.
+pub(crate) fn counts(connection: &Connection) -> Result<BTreeMap<TaskStatus, u64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT status, count(*) FROM tasks GROUP BY status")?;
+    let mut rows = statement.query([])?;
+    let mut counts = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        counts.insert(parsed("tasks.status", row.get(0)?)?, number("tasks.count", row.get(1)?)?);
+    }
+    Ok(counts)
 }
 
 /// How the others ended.

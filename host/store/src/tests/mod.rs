@@ -1,6 +1,7 @@
 //! The coordinator over a real database file: what it promises about answers and durability.
 
 mod locks;
+mod talk;
 mod tasks;
 
 use std::path::Path;

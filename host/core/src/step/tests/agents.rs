@@ -30,14 +30,15 @@ impl Stored {
             }
             Row::DeleteToken(hash) => assert!(self.tokens.remove(&hash).is_some(), "{hash:?} was not stored"),
             Row::PutRun(record) => drop(self.runs.insert(record.id, *record)),
-            Row::ForgetAllReplies(_) => {}
+            Row::ForgetAllReplies(_) | Row::Talk(TalkRow::RemoveAgent(_)) => {}
             Row::Task(_)
             | Row::Lock(_)
             | Row::SetDelivered(..)
             | Row::SetQueueRules(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)
-            | Row::ForgetReplies(..) => panic!("no history here has tasks: {row:?}"),
+            | Row::ForgetReplies(..)
+            | Row::Talk(_) => panic!("no history here has tasks: {row:?}"),
         }
     }
 
@@ -181,7 +182,8 @@ proptest! {
                 | Reply::RunIsNotLive(_)
                 | Reply::Task(_)
                 | Reply::Queue(_)
-                | Reply::Lock(_) => {}
+                | Reply::Lock(_)
+                | Reply::Talk(_) => {}
             }
             if by_agent {
                 let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));

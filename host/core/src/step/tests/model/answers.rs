@@ -68,6 +68,7 @@ pub(super) fn command(command: &Command) -> &'static str {
             QueueCommand::SetLimits(_) => "set_limits",
             QueueCommand::Find => "find_queue",
         },
+        Command::Talk(_) => "talk",
         Command::Task(command) => match command {
             TaskCommand::Create(_) => "create",
             TaskCommand::Claim(request) => match (request.want, request.wait_until) {
@@ -105,6 +106,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
         Some(Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_)) => "run",
         Some(Reply::Queue(_)) => "queue",
         Some(Reply::Lock(_)) => "lock",
+        Some(Reply::Talk(_)) => "talk",
         Some(Reply::Task(reply)) => match reply {
             TaskReply::Created(created) if created.iter().all(|task| task.existed) => "existed",
             TaskReply::Created(_) => "created",
@@ -143,6 +145,7 @@ pub(super) fn refusal(why: &Refusal) -> &'static str {
         Refusal::Superseded => "superseded",
         Refusal::NoSuchRun(_) => "no_such_run",
         Refusal::Lock(_) => "lock",
+        Refusal::Talk(_) => "talk",
         Refusal::Task(why) => match why {
             TaskRefusal::NoSuchTask(_) => "no_such_task",
             TaskRefusal::StaleLease { .. } => "stale_lease",

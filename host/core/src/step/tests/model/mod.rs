@@ -11,7 +11,7 @@ mod reference;
 mod regressions;
 mod resolve;
 mod starvation;
-mod store;
+pub(super) mod store;
 mod world;
 
 use std::cell::{Cell, RefCell};

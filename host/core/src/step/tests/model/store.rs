@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::super::talk::TalkStore;
 use crate::*;
 
-pub(super) struct Store {
+pub(in super::super) struct Store {
     agents: BTreeMap<AgentName, Agent>,
     tokens: BTreeMap<TokenHash, Token>,
     pub(super) tasks: BTreeMap<TaskId, StoredTask>,
@@ -12,10 +13,11 @@ pub(super) struct Store {
     replies: BTreeMap<(AgentName, Key), KeptReply>,
     pub(super) fence_limit: Fence,
     last_event: u64,
+    pub(in super::super) talk: TalkStore,
 }
 
 impl Store {
-    pub(super) fn new() -> Self {
+    pub(in super::super) fn new() -> Self {
         Self {
             agents: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -24,10 +26,11 @@ impl Store {
             replies: BTreeMap::new(),
             fence_limit: Fence(0),
             last_event: 0,
+            talk: TalkStore::default(),
         }
     }
 
-    pub(super) fn write(&mut self, step: &Step) {
+    pub(in super::super) fn write(&mut self, step: &Step) {
         for event in &step.events {
             self.last_event += 1;
             assert_eq!(event.seq, EventSeq(self.last_event), "a gap in the events");
@@ -59,6 +62,7 @@ impl Store {
                     assert!(self.replies.remove(&(agent.clone(), key)).is_some());
                 }
             }
+            Row::Talk(row) => self.talk.apply(row),
             Row::ForgetAllReplies(name) => self.replies.retain(|(agent, _), _| *agent != name),
         }
     }
@@ -81,7 +85,7 @@ impl Store {
         self.tasks.get_mut(&id).unwrap_or_else(|| panic!("{id} is not stored"))
     }
 
-    pub(super) fn rebuild(&self, boot: u32, now: Timestamp) -> State {
+    pub(in super::super) fn rebuild(&self, boot: u32, now: Timestamp) -> State {
         let tasks = self.tasks.values().map(|stored| &stored.task);
         let (ended, live): (Vec<&Task>, Vec<&Task>) =
             tasks.clone().partition(|task| task.state.status.is_terminal());
@@ -102,6 +106,7 @@ impl Store {
             task_keys: tasks.filter_map(|task| Some((task.spec.key.clone()?, task.id))).collect(),
             queue_rules: self.rules.clone(),
             replies,
+            talk: self.talk.seed(),
             ..Seed::default()
         })
     }

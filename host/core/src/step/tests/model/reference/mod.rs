@@ -169,6 +169,7 @@ impl Model {
                 self.waiting.retain(|waits| waits.waiter != *waiter);
                 Reply::Done
             }),
+            Command::Talk(command) => panic!("nobody talks here: {command:?}"),
             Command::Tick | Command::Forgive => not_an_agent(caller).map(|()| Reply::Done),
             Command::MintToken { .. }
             | Command::SetProfiles(_)
