@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use longhouse_tests::longhouse;
-use reqwest::blocking::{Client, RequestBuilder};
+use reqwest::Method;
+use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
 const CLIENTS: usize = 64;
@@ -43,6 +44,9 @@ impl Server {
     }
 }
 
+/// What is asked: method, path, body.
+type Asked = (Method, String, Value);
+
 /// What one client was told, and what it is still to be told.
 struct Worker {
     name: usize,
@@ -50,8 +54,13 @@ struct Worker {
     http: Client,
     requests: u64,
     /// Sent and not answered: sent again, under the same key, until it is.
-    unanswered: Option<(String, Value, u64)>,
+    unanswered: Option<(Asked, u64)>,
     hold: Option<(String, u64)>,
+    lock: Option<(String, u64)>,
+    /// Messages that it sent.
+    sent: BTreeSet<String>,
+    /// The last value of its key of the shared state.
+    said: u64,
     created: BTreeSet<String>,
     completed: BTreeMap<String, u64>,
     fences: Vec<u64>,
@@ -76,6 +85,9 @@ impl Worker {
             requests: 0,
             unanswered: None,
             hold: None,
+            lock: None,
+            sent: BTreeSet::new(),
+            said: 0,
             created,
             completed,
             fences: vec![],
@@ -84,49 +96,64 @@ impl Worker {
 
     /// One request and what it teaches; `false` if nobody answers any more.
     fn act(&mut self, base: &str, tally: &Tally) -> bool {
-        let (path, body, number) = self.unanswered.take().unwrap_or_else(|| {
+        let (asked, number) = self.unanswered.take().unwrap_or_else(|| {
             self.requests += 1;
-            let (path, body) = self.next();
-            (path, body, self.requests)
+            (self.next(), self.requests)
         });
-        let request = self.request(base, &path).header("Idempotency-Key", format!("{}-{number}", self.name));
+        let (method, path, body) = &asked;
+        let request = self.http.request(method.clone(), format!("{base}{path}")).bearer_auth(&self.token);
+        let request = request.header("Idempotency-Key", format!("{}-{number}", self.name));
         tally.in_flight.fetch_add(1, Ordering::Relaxed);
-        let answer = request.json(&body).send().and_then(|response| {
+        let answer = request.json(body).send().and_then(|response| {
             let status = response.status().as_u16();
-            response.json::<Value>().map(|body| (status, body))
+            let body = if status == 204 { Ok(Value::Null) } else { response.json::<Value>() };
+            body.map(|body| (status, body))
         });
         tally.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let Ok((status @ (200 | 201), answer)) = answer else {
+        let Ok((200 | 201 | 204, answer)) = answer else {
             if let Ok((status, problem)) = answer {
                 assert_eq!(status, 503, "{path}: {problem}");
             }
             tally.unknown.fetch_add(1, Ordering::Relaxed);
-            self.unanswered = Some((path, body, number));
+            self.unanswered = Some((asked, number));
             return false;
         };
         tally.acknowledged.fetch_add(1, Ordering::Relaxed);
-        assert!(status == 200 || path == "/tasks");
-        self.learn(&path, &answer);
+        self.learn(&asked, &answer);
         true
     }
 
-    fn request(&self, base: &str, path: &str) -> RequestBuilder {
-        self.http.post(format!("{base}{path}")).bearer_auth(&self.token)
-    }
-
-    /// A task is made for each that is claimed, so that the queue neither grows nor runs dry.
-    fn next(&self) -> (String, Value) {
-        match &self.hold {
-            Some((task, fence)) => (format!("/tasks/{task}/complete"), json!({ "fence": fence })),
-            None if self.requests % 3 == 1 => ("/tasks".to_owned(), json!({ "title": "work" })),
-            None => ("/tasks/claim".to_owned(), json!({})),
+    /// A task is made for each that is claimed, so that the queue neither grows nor runs dry. Talk goes to a neighbour.
+    fn next(&self) -> Asked {
+        let post = |path: String, body| (Method::POST, path, body);
+        match (&self.hold, self.requests % 8) {
+            (Some((task, fence)), _) => post(format!("/tasks/{task}/complete"), json!({ "fence": fence })),
+            (None, 1 | 4) => post("/tasks".to_owned(), json!({ "title": "work" })),
+            (None, 3) => {
+                let to = format!("w{}", (self.name + 1) % CLIENTS);
+                post("/messages".to_owned(), json!({ "to": to, "text": format!("from {}", self.name) }))
+            }
+            (None, 5) => (Method::PUT, format!("/state/w/{}", self.name), json!(self.said + 1)),
+            (None, 7) => match &self.lock {
+                Some((lock, fence)) => (Method::DELETE, format!("/locks/{lock}?fence={fence}"), json!({})),
+                None => post("/locks".to_owned(), json!({ "paths": [format!("w/{}", self.name)] })),
+            },
+            (None, _) => post("/tasks/claim".to_owned(), json!({})),
         }
     }
 
-    fn learn(&mut self, path: &str, answer: &Value) {
+    fn learn(&mut self, (method, path, body): &Asked, answer: &Value) {
         let text = |value: &Value| value.as_str().expect("an id").to_owned();
         if path == "/tasks" {
             self.created.insert(text(&answer["tasks"][0]["id"]));
+        } else if path == "/messages" {
+            self.sent.insert(text(&answer["id"]));
+        } else if path == "/locks" {
+            self.lock = Some((text(&answer["id"]), answer["fence"].as_u64().expect("a fence")));
+        } else if method == Method::DELETE {
+            self.lock = None;
+        } else if method == Method::PUT {
+            self.said = body.as_u64().expect("a number");
         } else if path == "/tasks/claim" {
             let Some(grant) = answer["tasks"].get(0) else { return };
             let fence = grant["fence"].as_u64().expect("a fence");
@@ -142,6 +169,7 @@ impl Worker {
 
 #[test]
 fn what_was_acknowledged_survives_two_hundred_kills() {
+    longhouse::outbound::install_tls();
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("crash");
     std::fs::create_dir(&dir).unwrap();
@@ -185,6 +213,7 @@ fn what_was_acknowledged_survives_two_hundred_kills() {
     fences.dedup();
     assert_eq!(fences.len(), given, "a fence was given twice");
     never_twice(&server.base, &admin);
+    all_mail_arrived(&server.base, &admin, &workers);
     server.kill();
 }
 
@@ -211,6 +240,7 @@ fn lost(base: &str, admin: &str, workers: &[Worker], everything: bool) -> Vec<St
                 lost.push(format!("completion of {id}"));
             }
         }
+        lost.extend(lost_talk(base, admin, worker));
         if let Some((id, fence)) = worker.hold.as_ref().filter(|(id, _)| recent(&id))
             && worker.unanswered.is_none()
             && known.get(id).is_none_or(|task| task["lease"]["fence"] != *fence)
@@ -219,6 +249,60 @@ fn lost(base: &str, admin: &str, workers: &[Worker], everything: bool) -> Vec<St
         }
     }
     lost
+}
+
+/// The messages, the value and the lock that a worker was told of and the server does not know.
+fn lost_talk(base: &str, admin: &str, worker: &Worker) -> Vec<String> {
+    let mut lost = Vec::new();
+    if let Some(last) = worker.sent.iter().max_by_key(|id| id.trim_start_matches('m').parse::<u64>().unwrap())
+        && get(base, admin, &format!("/messages/{last}"))["id"] != **last
+    {
+        lost.push(format!("message {last}"));
+    }
+    let asked = worker.unanswered.as_ref().map(|((method, path, _), _)| (method, path.as_str()));
+    if worker.said > 0 {
+        let value = get(base, admin, &format!("/state/w/{}", worker.name))["value"].as_u64();
+        let next = matches!(asked, Some((method, _)) if method == Method::PUT).then_some(worker.said + 1);
+        if value != Some(worker.said) && (next.is_none() || value != next) {
+            lost.push(format!("the value {} of w/{}, which is {value:?}", worker.said, worker.name));
+        }
+    }
+    if let Some((lock, fence)) = &worker.lock
+        && !matches!(asked, Some((method, _)) if method == Method::DELETE)
+    {
+        let found = get(base, admin, &format!("/locks?path=w/{}", worker.name));
+        if found["locks"][0]["id"] != **lock || found["locks"][0]["fence"] != *fence {
+            lost.push(format!("lock {lock} under {fence}: {found}"));
+        }
+    }
+    lost
+}
+
+/// All messages that were ever acknowledged are in the inboxes they were sent to, once.
+fn all_mail_arrived(base: &str, admin: &str, workers: &[Worker]) {
+    let mut known = BTreeSet::new();
+    let mut after = String::new();
+    loop {
+        let page = get(base, admin, &format!("/messages?limit=1000{after}"));
+        let messages = page["messages"].as_array().expect("messages");
+        for message in messages {
+            let id = message["id"].as_str().expect("an id").to_owned();
+            assert_eq!(message["to"].as_array().map(Vec::len), Some(1), "{message}");
+            assert!(known.insert(id), "listed twice: {message}");
+        }
+        match page["next"].as_str() {
+            Some(next) if !messages.is_empty() => after = format!("&after={next}"),
+            Some(_) | None => break,
+        }
+    }
+    let sent: usize = workers.iter().map(|worker| worker.sent.len()).sum();
+    assert!(sent > ROUNDS, "hardly anything was said");
+    for worker in workers {
+        let missing: Vec<&String> = worker.sent.difference(&known).collect();
+        assert!(missing.is_empty(), "messages that were acknowledged are gone: {missing:?}");
+    }
+    let unasked = known.len() - sent;
+    assert!(unasked <= CLIENTS, "{unasked} messages came twice");
 }
 
 fn tasks_after(base: &str, admin: &str, after: u64) -> BTreeMap<String, Value> {
