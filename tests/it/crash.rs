@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -339,5 +340,8 @@ fn never_twice(base: &str, admin: &str) {
 }
 
 fn get(base: &str, admin: &str, path: &str) -> Value {
-    Client::new().get(format!("{base}{path}")).bearer_auth(admin).send().unwrap().json().unwrap()
+    /// One for all: each new one reads the system's certificates.
+    static HTTP: OnceLock<Client> = OnceLock::new();
+    let client = HTTP.get_or_init(Client::new);
+    client.get(format!("{base}{path}")).bearer_auth(admin).send().unwrap().json().unwrap()
 }
