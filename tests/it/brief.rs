@@ -74,6 +74,10 @@ fn the_next_step_follows_from_where_things_stand() {
     boss.post("/tasks/t1/answer", &json!({ "text": "the blue one" })).expect(200);
     worker.claim(&json!({}));
     assert!(text(&worker).contains("You were answered: the blue one"), "{}", text(&worker));
+    let mail = json!({ "to": "worker", "text": "the green one, after all", "importance": "high" });
+    boss.post("/messages", &mail).expect(201);
+    assert!(next(&worker).starts_with("read your mail"), "{}", next(&worker));
+    assert!(text(&worker).contains("m1 from boss (high): the green one, after all"), "{}", text(&worker));
     boss.post("/tasks/t1/cancel", &json!({})).expect(200);
     assert_eq!(next(&worker), "t1 is not wanted any more: stop, and release it");
 }

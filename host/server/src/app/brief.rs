@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use longhouse_core::{
-    Agent, EventSeq, Lock, NoteKind, QueueFacts, RunId, StoredTask, TaskId, TaskStatus, Timestamp,
+    Agent, EventSeq, Importance, Lock, Message, NoteKind, QueueFacts, RunId, StoredTask, TaskId, TaskStatus,
+    Timestamp, Which,
 };
 use longhouse_store::{TaskFilter, TaskRecord};
 
+use super::messages::{self, InboxRequest};
 use super::{AppError, Project, locks, queue, runs, tasks};
 
 /// The most of anything in one brief.
@@ -27,6 +29,10 @@ pub struct Brief {
     pub locks: Vec<Lock>,
     /// Its runs that go on.
     pub runs: Vec<(RunId, Vec<String>, Timestamp)>,
+    /// How many messages it has not acknowledged.
+    pub unread: u64,
+    /// The first of them.
+    pub mail: Vec<Message>,
     /// The queue as a whole.
     pub queue: QueueFacts,
     /// Whatever happened later is an event after this one.
@@ -38,6 +44,8 @@ pub struct Brief {
 pub enum Next {
     /// Stop the work on a task: it is not wanted any more.
     GiveUp(TaskId),
+    /// Read the mail: some of it should not wait.
+    Read,
     /// Go on with a task.
     GoOn(TaskId),
     /// Answer what a task waits for.
@@ -56,6 +64,9 @@ impl Brief {
         let held = || self.held.iter().map(|record| &record.stored.task);
         if let Some(task) = held().find(|task| task.state.cancel_requested) {
             return Next::GiveUp(task.id);
+        }
+        if self.mail.iter().any(|message| message.new.importance >= Importance::High) {
+            return Next::Read;
         }
         if let Some(task) = held().next() {
             return Next::GoOn(task.id);
@@ -101,7 +112,11 @@ pub async fn brief(project: &Arc<Project>, agent: Agent) -> Result<Brief, AppErr
         live.push((id, run.argv.clone(), run.started_at));
     }
     let queue = queue::find(project, name.clone()).await?;
-    Ok(Brief { agent, held, verifying, questions, locks, runs: live, queue, as_of })
+    let unread = InboxRequest { after: None, which: Which::Unread, limit: MOST, until: None };
+    let inbox = messages::inbox(project, name.clone(), unread).await?;
+    let (unread, mail) = (inbox.facts.unread, inbox.messages);
+    let mail = mail.into_iter().map(|stored| stored.message).collect();
+    Ok(Brief { agent, held, verifying, questions, locks, runs: live, unread, mail, queue, as_of })
 }
 
 const fn waiting() -> TaskFilter {

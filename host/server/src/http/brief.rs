@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use longhouse_core::{Lock, NoteKind, Task, Timestamp, Verify};
+use longhouse_core::{Lock, Message, NoteKind, Task, Timestamp, Verify};
 use longhouse_store::TaskRecord;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -73,6 +73,8 @@ fn body(brief: &Brief) -> Value {
         "locks": brief.locks.iter().map(lock).collect::<Vec<_>>(),
         "runs": brief.runs.iter().map(|(id, argv, at)| json!({ "id": id, "argv": argv, "started_at_ms": at }))
             .collect::<Vec<_>>(),
+        "unread": brief.unread,
+        "mail": brief.mail.iter().map(mail).collect::<Vec<_>>(),
         "queue": brief.queue.counts,
         "next": next(&brief.next()),
         "as_of": brief.as_of,
@@ -116,6 +118,11 @@ fn question(record: &TaskRecord) -> Value {
     json!({ "task": stored.task.id, "title": cut(&stored.body.title, LINE), "question": asked })
 }
 
+fn mail(message: &Message) -> Value {
+    let (new, text) = (&message.new, cut(&message.new.body.text(), LINE));
+    json!({ "id": message.id, "from": message.from, "importance": new.importance, "text": text })
+}
+
 fn lock(lock: &Lock) -> Value {
     json!({
         "id": lock.id, "fence": lock.fence, "mode": lock.terms.mode, "paths": lock.terms.patterns,
@@ -129,6 +136,7 @@ fn next(next: &Next) -> String {
         Next::GoOn(task) => {
             format!("go on with {task}; tell its progress now and then, and complete, fail or release it")
         }
+        Next::Read => "read your mail, some of it is important: GET /inbox".to_owned(),
         Next::Answer(task) => format!("answer the question about {task}"),
         Next::Claim => "claim a task".to_owned(),
         Next::Paused => "the queue is paused: wait until it is resumed".to_owned(),
@@ -159,6 +167,19 @@ fn write_text(text: &mut String, brief: &Brief, project: &str, now: Timestamp) -
     writeln!(text, ".\nNext: {}.", next(&brief.next()))?;
     for (place, record) in brief.held.iter().enumerate() {
         write_task(text, record, described(place), now)?;
+    }
+    if brief.unread > 0 {
+        writeln!(text, "\nUnread mail ({}):", brief.unread)?;
+        for message in &brief.mail {
+            let said = indented(cut(&message.new.body.text(), LINE));
+            writeln!(
+                text,
+                "  {} from {} ({}): {said}",
+                message.id,
+                message.from,
+                message.new.importance.as_str()
+            )?;
+        }
     }
     for record in &brief.questions {
         let stored = &record.stored;
