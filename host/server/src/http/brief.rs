@@ -119,7 +119,7 @@ fn question(record: &TaskRecord) -> Value {
 }
 
 fn mail(message: &Message) -> Value {
-    let (new, text) = (&message.new, cut(&message.new.body.text(), LINE));
+    let (new, text) = (&message.new, cut(message.new.body.text(), LINE));
     json!({ "id": message.id, "from": message.from, "importance": new.importance, "text": text })
 }
 
@@ -171,7 +171,7 @@ fn write_text(text: &mut String, brief: &Brief, project: &str, now: Timestamp) -
     if brief.unread > 0 {
         writeln!(text, "\nUnread mail ({}):", brief.unread)?;
         for message in &brief.mail {
-            let said = indented(cut(&message.new.body.text(), LINE));
+            let said = indented(cut(message.new.body.text(), LINE));
             writeln!(
                 text,
                 "  {} from {} ({}): {said}",
