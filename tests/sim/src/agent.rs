@@ -1,9 +1,10 @@
 //! Agents: they believe what they were told, and act on it.
 
 use longhouse_core::{
-    Again, AgentName, Caller, ClaimRequest, Command, Completion, Failure, Fence, Hold, Keyed, LockCommand,
-    LockId, LockMode, LockReply, LockRequest, NewTask, OnParentFailure, Parent, PathPattern, Progress, Reply,
-    TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp, Want,
+    Again, AgentName, Caller, ClaimRequest, Command, Completion, Extent, Failure, Fence, Hold, Importance,
+    Keyed, LockCommand, LockId, LockMode, LockReply, LockRequest, MessageBody, MessageId, NewMessage,
+    NewTask, OnParentFailure, Parent, PathPattern, Precondition, Progress, Recipient, Reply, StateVersion,
+    TalkCommand, TalkReply, TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp, Want, Which,
 };
 
 use crate::random::Random;
@@ -16,13 +17,17 @@ pub struct Agent {
     /// Until when it does nothing.
     pub asleep_until: Timestamp,
     /// What it asked and was not answered: asked again, word for word, until it is.
-    pub unanswered: Option<(Command, Keyed)>,
+    pub unanswered: Option<(Command, Option<Keyed>)>,
     /// Tasks that it made and knows of.
     pub made: Vec<TaskId>,
     /// Questions it left with tasks.
     pub asked: Vec<TaskId>,
     /// Locks that it believes to hold.
     pub locks: Vec<(LockId, Fence)>,
+    /// The last message that it knows to have got and not to have acknowledged.
+    mail: Option<MessageId>,
+    /// The version of the shared key, as it knows it.
+    version: Option<StateVersion>,
     requests: u64,
 }
 
@@ -38,6 +43,8 @@ impl Agent {
             made: vec![],
             asked: vec![],
             locks: vec![],
+            mail: None,
+            version: None,
             requests: 0,
         }
     }
@@ -47,21 +54,58 @@ impl Agent {
     }
 
     /// What it does next. While the queue is being drained it makes and gives up nothing.
-    pub fn next(&mut self, random: &mut Random, now: Timestamp, draining: bool) -> (Command, Keyed) {
+    pub fn next(&mut self, random: &mut Random, now: Timestamp, draining: bool) -> (Command, Option<Keyed>) {
         if let Some(request) = &self.unanswered {
             return request.clone();
         }
-        let command = match self.lock_wish(random, now, draining) {
-            Some(wish) => Command::Lock(wish),
-            None => Command::Task(self.wish(random, now, draining)),
+        let talk = if draining { None } else { self.talk_wish(random, now) };
+        let command = match (talk, self.lock_wish(random, now, draining)) {
+            (Some(wish), _) => Command::Talk(wish),
+            (None, Some(wish)) => Command::Lock(wish),
+            (None, None) => Command::Task(self.wish(random, now, draining)),
         };
         self.requests += 1;
-        let keyed = Keyed {
-            key: format!("{}-{}", self.name, self.requests).parse().expect("a key"),
-            hash: self.requests,
-        };
+        let key = format!("{}-{}", self.name, self.requests).parse().expect("a key");
+        // What changes nothing needs no key.
+        let changes = !matches!(command, Command::Talk(TalkCommand::Inbox { .. }));
+        let keyed = changes.then_some(Keyed { key, hash: self.requests });
         self.unanswered = Some((command.clone(), keyed.clone()));
         (command, keyed)
+    }
+
+    /// What it wants to say or to read, if anything.
+    fn talk_wish(&self, random: &mut Random, now: Timestamp) -> Option<TalkCommand> {
+        match (random.below(100), self.mail) {
+            (0..4, _) => {
+                let first = "agent-0".parse().expect("a name");
+                let to = if random.permille(500) || self.name == first {
+                    Recipient::Everyone
+                } else {
+                    Recipient::Agent(first)
+                };
+                let body = MessageBody::new("news", None).expect("a text");
+                let (thread, importance, ack) = (None, Importance::Normal, false);
+                Some(TalkCommand::Send(Box::new(NewMessage { to: vec![to], thread, importance, ack, body })))
+            }
+            (4..8, _) => {
+                let wait = random.permille(300);
+                let until = wait.then(|| now.plus_millis(random.below(20_000) as u64));
+                Some(TalkCommand::Inbox { after: None, which: Which::Unread, until })
+            }
+            (8..14, Some(mail)) => {
+                let extent = if random.permille(800) { Extent::UpTo } else { Extent::One };
+                Some(TalkCommand::Ack(mail, extent))
+            }
+            (14..20, _) => {
+                let expected = match self.version {
+                    Some(version) => Precondition::Version(version),
+                    None if random.permille(300) => Precondition::Any,
+                    None => Precondition::Absent,
+                };
+                Some(TalkCommand::Set("stage".parse().expect("a key"), "1".into(), expected))
+            }
+            (_, _) => None,
+        }
     }
 
     /// What it wants of locks, if anything.
@@ -144,6 +188,18 @@ impl Agent {
         }
     }
 
+    fn learn_of_talk(&mut self, command: &TalkCommand, reply: &Reply) {
+        match (command, reply) {
+            (_, Reply::Talk(TalkReply::Mail(facts))) => {
+                self.mail = Some(facts.last).filter(|_| facts.unread > 0);
+            }
+            (TalkCommand::Ack(..), _) => self.mail = None,
+            (_, Reply::Talk(TalkReply::Version(version))) => self.version = Some(*version),
+            (TalkCommand::Set(..), Reply::Refused(_)) => self.version = None,
+            (_, _) => {}
+        }
+    }
+
     fn learn_of_lock(&mut self, command: &LockCommand, reply: &Reply) {
         match (command, reply) {
             (_, Reply::Lock(LockReply::Taken(taken))) => self.locks.push((taken.lock, taken.fence)),
@@ -160,6 +216,7 @@ impl Agent {
         let command = match command {
             Command::Task(command) => command,
             Command::Lock(command) => return self.learn_of_lock(&command, reply),
+            Command::Talk(command) => return self.learn_of_talk(&command, reply),
             _ => return,
         };
         match (&command, reply) {

@@ -10,6 +10,7 @@ use longhouse_core::{
 
 use crate::locks::LockChecks;
 use crate::server::{Answered, Server, hold_of};
+use crate::talk::TalkChecks;
 
 /// What the answers so far promise.
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub struct Checks {
     promised: BTreeMap<TaskId, Option<TaskStatus>>,
     touches: BTreeMap<TaskId, Vec<PathPattern>>,
     locks: LockChecks,
+    pub talk: TalkChecks,
 }
 
 struct Lease {
@@ -52,6 +54,9 @@ impl Checks {
         if let Command::Lock(command) = &request.command {
             let fence = self.locks.committed(agent, command, reply, *at)?;
             return fence.map_or(Ok(()), |fence| self.rises(fence));
+        }
+        if let Command::Talk(command) = &request.command {
+            return self.talk.committed(agent, command, reply);
         }
         let Command::Task(mut command) = request.command.clone() else { return Ok(()) };
         let hold = hold_of(&mut command).copied();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use longhouse_core::{Command, LockCommand, Reply, TaskCommand};
+use longhouse_core::{Command, LockCommand, Reply, TalkCommand, TaskCommand};
 
 /// What goes wrong around the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ impl Fault {
 }
 
 /// The kinds of requests that agents make.
-pub const KINDS: [&str; 13] = [
+pub const KINDS: [&str; 17] = [
     "create",
     "claim",
     "renew",
@@ -46,10 +46,14 @@ pub const KINDS: [&str; 13] = [
     "lock",
     "renew lock",
     "unlock",
+    "send",
+    "inbox",
+    "ack",
+    "set",
 ];
 
 /// Requests that are never refused here: agents make only sensible ones.
-const NEVER_REFUSED: [&str; 2] = ["create", "claim"];
+const NEVER_REFUSED: [&str; 5] = ["create", "claim", "send", "inbox", "ack"];
 
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
@@ -114,6 +118,10 @@ fn kind(command: &Command) -> &'static str {
         Command::Lock(LockCommand::Take(_)) => return "lock",
         Command::Lock(LockCommand::Renew(..)) => return "renew lock",
         Command::Lock(LockCommand::Release(..)) => return "unlock",
+        Command::Talk(TalkCommand::Send(_)) => return "send",
+        Command::Talk(TalkCommand::Inbox { .. }) => return "inbox",
+        Command::Talk(TalkCommand::Ack(..)) => return "ack",
+        Command::Talk(TalkCommand::Set(..)) => return "set",
         _ => return "other",
     };
     match command {

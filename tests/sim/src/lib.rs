@@ -7,6 +7,7 @@ mod count;
 mod locks;
 mod random;
 mod server;
+mod talk;
 mod variant;
 mod world;
 

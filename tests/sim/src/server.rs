@@ -149,9 +149,13 @@ impl Server {
 
     /// As [`Server::tell`], for any command.
     pub fn ask(&mut self, command: Command, now: Timestamp) -> anyhow::Result<Reply> {
+        self.ask_as(Caller::Operator, command, now)
+    }
+
+    /// As [`Server::ask`], in somebody else's name.
+    pub fn ask_as(&mut self, caller: Caller, command: Command, now: Timestamp) -> anyhow::Result<Reply> {
         const OPERATOR: Waiter = Waiter(0);
-        let early =
-            self.take(Request { waiter: OPERATOR, caller: Caller::Operator, command, keyed: None }, now, 0);
+        let early = self.take(Request { waiter: OPERATOR, caller, command, keyed: None }, now, 0);
         self.replies.extend(early);
         let index = self.replies.iter().position(|(waiter, _)| *waiter == OPERATOR).context("no reply")?;
         Ok(self.replies.remove(index).1)

@@ -125,12 +125,8 @@ impl World {
         for _ in 0..copies {
             self.last_waiter += 1;
             let waiter = Waiter(self.last_waiter);
-            let request = Request {
-                waiter,
-                caller: caller.clone(),
-                command: command.clone(),
-                keyed: Some(keyed.clone()),
-            };
+            let request =
+                Request { waiter, caller: caller.clone(), command: command.clone(), keyed: keyed.clone() };
             self.open.insert(waiter, (index, request.clone()));
             self.send(request)?;
         }
@@ -197,6 +193,8 @@ impl World {
     fn restarted(&mut self) -> anyhow::Result<()> {
         self.open.clear();
         self.checks.restarted(&mut self.server, self.now)?;
+        let agents: Vec<_> = self.agents.iter().map(|agent| agent.name.clone()).collect();
+        self.checks.talk.restarted(&mut self.server, &agents, self.now)?;
         self.checks.durable(&mut self.server, self.now)
     }
 
