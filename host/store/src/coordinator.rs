@@ -14,7 +14,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::owner::{Mail, Owner, Question, take_back, unkeyed};
 use crate::readers::Readers;
-use crate::{Clock, Reads, StoreError, SubmitError};
+use crate::recent::Recent;
+use crate::{Clock, EventFilter, Reads, StoreError, StoredEvent, SubmitError};
 
 /// How many commands may wait before callers are told that it is busy: for the disk, or for something to happen.
 const MAX_WAITING: usize = 32_768;
@@ -47,6 +48,7 @@ struct Shared {
     waiting: AtomicUsize,
     last_waiter: AtomicU64,
     last_event: watch::Receiver<EventSeq>,
+    recent: Arc<Recent>,
     directory: Arc<ArcSwap<Directory>>,
     reads: Arc<Reads>,
     readers: Readers,
@@ -64,7 +66,9 @@ impl Coordinator {
         let reads = Arc::new(Reads::new(options.database.clone()));
         let directory = Arc::new(ArcSwap::from_pointee(Directory::default()));
         let (committed, last_event) = watch::channel(EventSeq(0));
-        let owner = Owner::open(options, mailbox.clone(), Arc::clone(&directory), committed)?;
+        let recent = Arc::new(Recent::default());
+        let (who, kept) = (Arc::clone(&directory), Arc::clone(&recent));
+        let owner = Owner::open(options, mailbox.clone(), who, committed, kept)?;
         let thread = std::thread::Builder::new()
             .name("coordinator".to_owned())
             .spawn(move || owner.run(&inbox))
@@ -72,7 +76,8 @@ impl Coordinator {
         let readers = Readers::start(&reads)?;
         let (waiting, last_waiter) = (AtomicUsize::new(0), AtomicU64::new(0));
         let thread = Mutex::new(Some(thread));
-        let shared = Shared { mailbox, waiting, last_waiter, last_event, directory, reads, readers, thread };
+        let shared =
+            Shared { mailbox, waiting, last_waiter, last_event, recent, directory, reads, readers, thread };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -128,6 +133,18 @@ impl Coordinator {
     /// The last committed event, now and whenever there is another.
     pub fn last_event(&self) -> watch::Receiver<EventSeq> {
         self.shared.last_event.clone()
+    }
+
+    /// Events, in order, of which the latest are in memory.
+    ///
+    /// # Errors
+    /// When the database has to be asked, and fails.
+    pub async fn events(&self, filter: EventFilter) -> Result<Vec<Arc<StoredEvent>>, StoreError> {
+        if let Some(events) = self.shared.recent.list(&filter) {
+            return Ok(events);
+        }
+        let events = self.read(move |reads| reads.events(&filter)).await?;
+        Ok(events.into_iter().map(Arc::new).collect())
     }
 
     /// Reads what is committed, on a thread that may block.

@@ -6,7 +6,7 @@ use longhouse_core::{BootNumber, Event, Profiles, Row, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::load::{Opening, load};
-use crate::{StoreError, database, rows};
+use crate::{StoreError, StoredEvent, database, rows};
 
 /// A checkpoint is due after so many rows: about 4 MB of WAL, half the size at which readers slow down.
 const CHECKPOINT_ROWS: usize = 1_000;
@@ -32,11 +32,12 @@ impl Ledger {
         Ok((ledger, state))
     }
 
-    /// Makes a batch durable, whole or not at all. After an error it may be either, and nothing more is written.
+    /// Makes a batch durable, whole or not at all, and returns its events as they are kept. After an error it may be
+    /// either, and nothing more is written.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn write(&mut self, rows: &[Row], events: &[Event]) -> Result<(), StoreError> {
+    pub fn write(&mut self, rows: &[Row], events: &[Event]) -> Result<Vec<StoredEvent>, StoreError> {
         let result = self.try_write(rows, events);
         if result.is_err() {
             self.connection = None;
@@ -45,17 +46,18 @@ impl Ledger {
         result
     }
 
-    fn try_write(&mut self, rows: &[Row], events: &[Event]) -> Result<(), StoreError> {
+    fn try_write(&mut self, rows: &[Row], events: &[Event]) -> Result<Vec<StoredEvent>, StoreError> {
         let connection = self.connection.as_mut().ok_or(rusqlite::Error::InvalidQuery)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for row in rows {
             rows::apply(&transaction, row)?;
         }
-        for event in events {
+        let events = events.iter().map(StoredEvent::of).collect::<Result<Vec<_>, _>>()?;
+        for event in &events {
             rows::events::append(&transaction, event)?;
         }
         transaction.commit()?;
-        Ok(())
+        Ok(events)
     }
 
     /// Drops the connection, opens the database again, and rebuilds the state from it.

@@ -14,6 +14,7 @@ mod migrations;
 mod owner;
 mod readers;
 mod reads;
+mod recent;
 mod rows;
 mod stage;
 #[cfg(test)]

@@ -18,9 +18,10 @@ use longhouse_core::{
 use tokio::sync::{oneshot, watch};
 
 use crate::load::Opening;
+use crate::recent::Recent;
 use crate::stage::{Batch, Follow};
 use crate::writer::{Done, Work, Writer};
-use crate::{Clock, OpenOptions, StoreError, SubmitError};
+use crate::{Clock, OpenOptions, StoreError, StoredEvent, SubmitError};
 
 /// How long after a failed commit the database is left alone before the next attempt to open it.
 const PROBE_EVERY: Duration = Duration::from_millis(200);
@@ -66,6 +67,7 @@ pub(crate) struct Owner {
     in_flight: Option<Follow>,
     waiters: HashMap<Waiter, Waiting>,
     last_event: watch::Sender<EventSeq>,
+    recent: Arc<Recent>,
     /// When the last command was stepped, by the clock and by the time that passes.
     last_step: (Timestamp, Instant),
     /// Told while the database was broken; stepped once it works again.
@@ -97,6 +99,7 @@ impl Owner {
         mailbox: Sender<Mail>,
         directory: Arc<ArcSwap<Directory>>,
         last_event: watch::Sender<EventSeq>,
+        recent: Arc<Recent>,
     ) -> Result<Self, StoreError> {
         let OpenOptions { database, profiles, clock, decide, effects } = options;
         let done = move |done| {
@@ -105,6 +108,7 @@ impl Owner {
         };
         let (writer, state) = Writer::start(&database, profiles, clock.now(), done)?;
         directory.store(Arc::new(state.directory()));
+        recent.begin_after(state.last_event());
         last_event.send_replace(state.last_event());
         let last_step = (clock.now(), Instant::now());
         let mut owner = Self {
@@ -120,6 +124,7 @@ impl Owner {
             in_flight: None,
             waiters: HashMap::new(),
             last_event,
+            recent,
             last_step,
             told: Vec::new(),
             random: getrandom::u64().unwrap_or_default(),
@@ -243,9 +248,10 @@ impl Owner {
         }
     }
 
-    fn written(&mut self, result: Result<(), StoreError>) {
+    fn written(&mut self, result: Result<Vec<StoredEvent>, StoreError>) {
         match result {
-            Ok(()) => {
+            Ok(events) => {
+                self.recent.add(events);
                 let follow = self.in_flight.take().unwrap_or_default();
                 self.follow(follow);
             }
@@ -330,6 +336,9 @@ impl Owner {
         match result {
             Ok((state, _)) => {
                 self.directory.store(Arc::new(state.directory()));
+                // What was not known to be durable may be, and has not been told.
+                self.recent.begin_after(state.last_event());
+                self.last_event.send_replace(state.last_event());
                 self.staged.add_effects(state.unfinished_effects(), Instant::now());
                 self.state = state;
                 self.health = Health::Sound;

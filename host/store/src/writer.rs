@@ -8,7 +8,7 @@ use std::time::Duration;
 use longhouse_core::{BootNumber, Event, Profiles, Row, State, Timestamp};
 
 use crate::load::Opening;
-use crate::{Ledger, StoreError};
+use crate::{Ledger, StoreError, StoredEvent};
 
 /// How long the writer must have had nothing to do before it also empties the WAL file.
 const IDLE: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ pub(crate) enum Work {
 
 /// What came of a piece of work.
 pub(crate) enum Done {
-    Written(Result<(), StoreError>),
+    Written(Result<Vec<StoredEvent>, StoreError>),
     Reopened(Box<Result<(State, BootNumber), StoreError>>),
 }
 

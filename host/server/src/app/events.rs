@@ -16,7 +16,7 @@ use super::{AppError, Project};
 #[derive(Debug)]
 pub struct EventPage {
     /// Those that fit the filter.
-    pub events: Vec<StoredEvent>,
+    pub events: Vec<Arc<StoredEvent>>,
     /// The cursor to go on from: nothing that fits lies between the last of them and it.
     pub next: u64,
 }
@@ -48,7 +48,7 @@ pub async fn page(
 pub async fn follow(
     project: &Arc<Project>,
     filter: EventFilter,
-) -> Result<impl Stream<Item = Result<StoredEvent, AppError>> + Send + use<>, AppError> {
+) -> Result<impl Stream<Item = Result<Arc<StoredEvent>, AppError>> + Send + use<>, AppError> {
     let reader = Reader::at(project, filter).await?;
     let begin = (reader, Vec::new().into_iter());
     Ok(unfold(begin, |(mut reader, ready)| async move {
@@ -70,7 +70,7 @@ impl Reader {
         if after > announced {
             // What was read may be announced only in a moment.
             let itself = EventFilter { after: after - 1, limit: 1, ..EventFilter::default() };
-            if project.read(move |reads| reads.events(&itself)).await?.is_empty() {
+            if project.coordinator.events(itself).await?.is_empty() {
                 return Err(AppError::CursorAhead { after, last: announced });
             }
         }
@@ -80,8 +80,7 @@ impl Reader {
     /// The next page. What is committed while it is read is seen by it, or changes `last`.
     async fn read(&mut self) -> Result<EventPage, AppError> {
         let last = self.last.borrow_and_update().0;
-        let filter = self.filter.clone();
-        let events = self.project.read(move |reads| reads.events(&filter)).await?;
+        let events = self.project.coordinator.events(self.filter.clone()).await?;
         let is_full = u32::try_from(events.len()).unwrap_or(u32::MAX) >= self.filter.limit;
         let seen = events.last().map_or(self.filter.after, |event| event.seq.0);
         self.filter.after = if is_full { seen } else { seen.max(last) };
@@ -91,8 +90,8 @@ impl Reader {
     /// The first of those that are ready, else of the next page that has some; `None` at the server's end.
     async fn next(
         &mut self,
-        mut ready: vec::IntoIter<StoredEvent>,
-    ) -> Option<(Result<StoredEvent, AppError>, vec::IntoIter<StoredEvent>)> {
+        mut ready: vec::IntoIter<Arc<StoredEvent>>,
+    ) -> Option<(Result<Arc<StoredEvent>, AppError>, vec::IntoIter<Arc<StoredEvent>>)> {
         loop {
             if let Some(event) = ready.next() {
                 return Some((Ok(event), ready));

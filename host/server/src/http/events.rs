@@ -70,7 +70,7 @@ pub(super) async fn read(
     let mut filter = query.filter();
     if !wants_stream(&headers) {
         let page = events::page(&project, filter, wait).await?;
-        let events = page.events.iter().map(EventJson::of).collect();
+        let events = page.events.iter().map(|event| EventJson::of(event)).collect();
         return Ok(Json(PageJson { events, next: page.next }).into_response());
     }
     if let Some(last) = last_event_id(&headers)? {

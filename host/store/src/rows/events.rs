@@ -21,6 +21,17 @@ pub struct EventFilter {
     pub limit: u32,
 }
 
+impl EventFilter {
+    /// Whether an event after the cursor fits.
+    pub(crate) fn fits(&self, event: &StoredEvent) -> bool {
+        let wanted = |wanted: &String| {
+            event.kind == *wanted || (wanted.ends_with('.') && event.kind.starts_with(wanted.as_str()))
+        };
+        self.task.is_none_or(|task| event.task == Some(task))
+            && (self.types.is_empty() || self.types.iter().any(wanted))
+    }
+}
+
 /// An event as it is kept.
 #[derive(Debug, Clone)]
 pub struct StoredEvent {
@@ -40,7 +51,22 @@ pub struct StoredEvent {
     pub data: Box<RawValue>,
 }
 
-pub(crate) fn append(connection: &Connection, event: &Event) -> Result<(), StoreError> {
+impl StoredEvent {
+    /// An event as it will be kept.
+    pub(crate) fn of(event: &Event) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: event.seq,
+            at: event.at,
+            kind: event.kind.type_name().to_owned(),
+            agent: event.agent.clone(),
+            task: event.kind.task(),
+            run: event.kind.run(),
+            data: RawValue::from_string(data(&event.kind)?).map_err(StoreError::Unwritable)?,
+        })
+    }
+}
+
+pub(crate) fn append(connection: &Connection, event: &StoredEvent) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO events (seq, at_ms, type, agent, task, run, data) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -48,11 +74,11 @@ pub(crate) fn append(connection: &Connection, event: &Event) -> Result<(), Store
         .execute((
             integer(event.seq.0),
             integer(event.at.as_millis()),
-            event.kind.type_name(),
+            &event.kind,
             event.agent.as_ref().map(AgentName::as_str),
-            event.kind.task().map(|task| integer(task.0)),
-            event.kind.run().map(runs::key),
-            data(&event.kind)?,
+            event.task.map(|task| integer(task.0)),
+            event.run.map(runs::key),
+            event.data.get(),
         ))?;
     Ok(())
 }
