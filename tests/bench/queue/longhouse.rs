@@ -1,8 +1,11 @@
 //! Longhouse, without any tools.
 
-use std::cell::Cell;
+use std::io::BufReader;
+use std::net::TcpStream;
+use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -20,7 +23,7 @@ pub struct Server {
     /// Of the one project there is.
     path: String,
     admin: String,
-    agents: Cell<u32>,
+    agents: AtomicUsize,
 }
 
 /// How a task is finished.
@@ -67,23 +70,58 @@ impl Server {
         let projects: Projects = serde_json::from_slice(http.expect(200, "GET", "/v1/projects", "")?)?;
         let [project] = projects.projects;
         let path = format!("/v1/projects/{}", project.name);
-        Ok(Self { daemon, path, admin: admin.trim_end().to_owned(), agents: Cell::new(0) })
+        Ok(Self { daemon, path, admin: admin.trim_end().to_owned(), agents: AtomicUsize::new(0) })
     }
 
     /// A connection of a new agent.
     pub fn connect(&self, cycle: Cycle) -> anyhow::Result<Connection> {
+        let number = self.agents.fetch_add(1, Ordering::Relaxed);
+        let token = self.agents(number..number + 1)?.pop().context("no token")?;
+        let http = self.http(&token)?;
+        Ok(Connection { http, tasks: format!("{}/tasks", self.path), cycle, held: None })
+    }
+}
+
+impl Server {
+    /// Tokens of new agents with these numbers.
+    pub fn agents(&self, numbers: Range<usize>) -> anyhow::Result<Vec<String>> {
         #[derive(Deserialize)]
         struct Added {
             token: String,
         }
 
-        self.agents.set(self.agents.get() + 1);
-        let agent = format!(r#"{{"name":"client-{}","role":"worker","profile":"full"}}"#, self.agents.get());
-        let mut admin = Http::new(self.daemon.connect()?).authorized(&self.admin);
-        let added = admin.expect(201, "POST", &format!("{}/admin/agents", self.path), &agent)?;
-        let added: Added = serde_json::from_slice(added)?;
-        let http = Http::new(self.daemon.connect()?).authorized(&added.token);
-        Ok(Connection { http, tasks: format!("{}/tasks", self.path), cycle, held: None })
+        let mut admin = self.http(&self.admin)?;
+        let add = |number| {
+            let agent = format!(r#"{{"name":"client-{number}","role":"worker","profile":"full"}}"#);
+            let added = admin.expect(201, "POST", &self.path("admin/agents"), &agent)?;
+            Ok(serde_json::from_slice::<Added>(added)?.token)
+        };
+        numbers.map(add).collect()
+    }
+
+    /// Makes these tasks as the admin.
+    pub fn admin(&self, tasks: &str) -> anyhow::Result<()> {
+        self.http(&self.admin)?.expect(201, "POST", &self.path("tasks"), tasks).map(drop)
+    }
+
+    /// A new connection of whom `token` belongs to.
+    pub fn http(&self, token: &str) -> anyhow::Result<Http> {
+        Ok(Http::new(self.stream()?).authorized(token))
+    }
+
+    /// A new connection.
+    pub fn stream(&self) -> anyhow::Result<BufReader<TcpStream>> {
+        self.daemon.connect()
+    }
+
+    /// A path of the project.
+    pub fn path(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.path)
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
     }
 }
 

@@ -20,6 +20,7 @@ mod ratio;
 mod redis;
 mod run;
 mod start;
+mod streams;
 
 use std::time::Duration;
 
@@ -51,10 +52,16 @@ struct Arguments {
     /// And with 1,000,000.
     #[arg(long, requires = "claims")]
     million: bool,
+    /// Measure instead what so many agents cost Longhouse that each have a stream of events open.
+    #[arg(long, value_name = "AGENTS", conflicts_with = "claims")]
+    streams: Option<u16>,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(count) = arguments.streams {
+        return streams::measure(count.into());
+    }
     if arguments.claims {
         let depths: &[usize] =
             if arguments.million { &[1_000, 100_000, 1_000_000] } else { &[1_000, 100_000] };
