@@ -43,6 +43,6 @@ fn find(context: &Context<'_>) -> Answer {
     for task in queue.tasks() {
         *counts.entry(task.state.status).or_default() += 1;
     }
-    let waiting_claims = u64::try_from(queue.waiting.waiters().len()).unwrap_or(u64::MAX);
+    let waiting_claims = u64::try_from(queue.waiting.len()).unwrap_or(u64::MAX);
     Ok(Reply::Queue(Box::new(QueueFacts { rules: queue.rules.clone(), counts, waiting_claims })))
 }

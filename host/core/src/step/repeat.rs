@@ -27,10 +27,7 @@ pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
         return Repeat::Waits;
     }
     let waiting = &mut context.state.queue.waiting;
-    let under_key = waiting.find(|claim| {
-        claim.agent == *agent && claim.keyed.as_ref().is_some_and(|other| other.key == keyed.key)
-    });
-    let Some(before) = under_key.first().copied() else {
+    let Some(before) = waiting.under(agent, &keyed.key) else {
         let Some(kept) = context.state.remembered.get(agent, &keyed.key, context.now) else {
             return Repeat::No;
         };

@@ -10,7 +10,9 @@ pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
     if !std::mem::take(&mut context.state.queue.stirred) || context.state.queue.waiting.is_empty() {
         return;
     }
-    for waiter in context.state.queue.waiting.waiters() {
+    let mut last = None;
+    while let Some(waiter) = next(context, last) {
+        last = Some(waiter);
         let Some(claim) = context.state.queue.waiting.get(waiter).cloned() else { continue };
         offer_behind_own_locks(context, &claim.agent);
         if claim.request.want == Want::Next(1) && context.state.queue.ready.is_empty() {
@@ -28,6 +30,14 @@ pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
     }
     // Whatever these grants stirred up, they took more than they freed.
     context.state.queue.stirred = false;
+}
+
+/// The next claim after `last` that may be served. Most are content with whatever is ready: with nothing, or nothing but
+/// for the holder of a lock, there is no need to look at them.
+fn next(context: &Context<'_>, last: Option<Waiter>) -> Option<Waiter> {
+    let queue = &context.state.queue;
+    let nothing = queue.ready.is_empty() && queue.parked.behind_locks().is_empty();
+    queue.waiting.after(last, nothing)
 }
 
 /// The answer for a claim that waited, if there is one now.
