@@ -32,7 +32,7 @@ fn a_new_session_goes_on_from_its_brief() {
     worker.post("/runs", &json!({ "argv": ["sleep", "50"], "wait_ms": 0 })).expect(202);
     let text = text(&worker);
     for expected in [
-        "You are worker, a worker in",
+        "You are worker in",
         "Next: go on with t1;",
         "You hold t1: Write the parser",
         &format!("fence {}, ends in", grant["fence"]),

@@ -159,7 +159,11 @@ fn text(brief: &Brief, project: &str, now: Timestamp) -> String {
 
 fn write_text(text: &mut String, brief: &Brief, project: &str, now: Timestamp) -> std::fmt::Result {
     let agent = &brief.agent;
-    write!(text, "You are {}, a {} in {project} with the profile {}", agent.name, agent.role, agent.profile)?;
+    write!(
+        text,
+        "You are {} in {project}, with the role {} and the profile {}",
+        agent.name, agent.role, agent.profile
+    )?;
     let capabilities: Vec<&str> = agent.capabilities.iter().map(longhouse_core::Capability::as_str).collect();
     if !capabilities.is_empty() {
         write!(text, " and the capabilities {}", cut(&capabilities.join(", "), LINE))?;
