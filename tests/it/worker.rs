@@ -50,6 +50,13 @@ impl Drop for Running {
     }
 }
 
+/// Waits until the program of the first task has said `begun`.
+fn until_begun(agent: &Agent) {
+    while agent.task("t1")["progress"]["message"] != "begun" {
+        std::thread::yield_now();
+    }
+}
+
 fn notes(agent: &Agent, id: &str) -> Vec<(String, String)> {
     let task = agent.task(id);
     let text = |note: &Value, field: &str| note[field].as_str().unwrap().to_owned();
@@ -135,8 +142,8 @@ fn told_to_stop_it_finishes_what_runs_and_claims_no_more() {
         rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
     )
     .unwrap();
-    let child = Running::start(worker(&agent, dir.path(), &[], "cat go"));
-    agent.wait_for("t1", "task.claimed");
+    let child = Running::start(worker(&agent, dir.path(), &[], "echo begun; cat go"));
+    until_begun(&agent);
     child.signal(Signal::TERM);
     std::fs::write(dir.path().join("go"), "done\n").unwrap();
     child.ended_well();
@@ -150,9 +157,7 @@ fn told_twice_it_stops_what_runs_and_gives_the_task_back() {
     let (agent, dir) = (server.worker(), tempfile::tempdir().unwrap());
     agent.make(&json!({ "title": "endless" }));
     let child = Running::start(worker(&agent, dir.path(), &[], "echo begun; sleep 1000"));
-    while agent.task("t1")["progress"]["message"] != "begun" {
-        std::thread::yield_now();
-    }
+    until_begun(&agent);
     child.signal(Signal::TERM);
     child.signal(Signal::INT);
     child.ended_well();

@@ -86,6 +86,11 @@ impl<'a> Job<'a> {
         &self.title
     }
 
+    /// Gives the task back unbegun.
+    pub(super) async fn give_back(mut self) {
+        self.report("release", json!({ "note": "its worker was told to stop" })).await;
+    }
+
     /// Runs the program, and again while its work fails the task's check; reports how it ended.
     pub(super) async fn work(mut self) -> anyhow::Result<Ending> {
         for correction in 0..=self.options.corrections {

@@ -16,8 +16,9 @@ use crate::client::{CallError, Client};
 use job::{Ending, Job};
 use pause::Pause;
 
-/// How long a claim waits for a task; the longest that the server allows.
-const CLAIM_WAIT: Duration = Duration::from_secs(50);
+/// How long a claim waits for a task. It is never dropped before it is answered, because its grant may be on its way and
+/// would lie there until the lease ends; so this is also how long an idle worker takes to stop.
+const CLAIM_WAIT: Duration = Duration::from_secs(5);
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -73,17 +74,15 @@ pub async fn run(client: Client, options: Options, stop: Stop) -> anyhow::Result
 async fn slot(client: &Client, options: &Options, stop: &Stop) -> anyhow::Result<()> {
     let mut pause = Pause::default();
     while !stop.drain.is_cancelled() {
-        // A claim that is dropped while it waits is given up by the server.
-        let claimed = tokio::select! {
-            biased;
-            () = stop.drain.cancelled() => break,
-            claimed = claim(client, options) => claimed,
-        };
-        match claimed {
+        match claim(client, options).await {
             Ok(None) if options.until_idle => break,
             Ok(None) => {}
             Ok(Some(grant)) => {
                 let job = Job::new(client, options, stop, grant)?;
+                if stop.drain.is_cancelled() {
+                    job.give_back().await;
+                    break;
+                }
                 tracing::info!(task = job.task(), title = job.title(), "claimed");
                 match job.work().await? {
                     Ending::Well => pause = Pause::default(),
