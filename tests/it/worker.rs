@@ -184,8 +184,8 @@ fn the_task_of_a_worker_that_vanishes_goes_to_the_next() {
     let server = TestServer::start();
     let (agent, dir) = (server.worker(), tempfile::tempdir().unwrap());
     agent.make(&json!({ "title": "t" }));
-    let child = Running::start(worker(&agent, dir.path(), &["--ttl", "1s"], "exec sleep 20"));
-    agent.wait_for("t1", "task.claimed");
+    let child = Running::start(worker(&agent, dir.path(), &["--ttl", "1s"], "echo begun; exec sleep 20"));
+    until_begun(&agent);
     drop(child);
     let other = server.skilled("other", &[]);
     let child = Running::start(worker(&other, dir.path(), &[], "true"));
