@@ -1,8 +1,8 @@
 //! What can be asked of a project's coordinator.
 
 use crate::{
-    AgentName, Capability, Keyed, LockCommand, Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest,
-    Session, TaskCommand, Timestamp, TokenHash,
+    AgentName, Capability, CommitCommand, Keyed, LockCommand, Profiles, QueueCommand, Role, RunId, RunRecord,
+    RunRequest, Session, TaskCommand, Timestamp, TokenHash,
 };
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
@@ -95,4 +95,6 @@ pub enum Command {
     Tick,
     /// The clock jumped ahead, or the machine slept: nobody could renew, so every lease begins anew. The server.
     Forgive,
+    /// About changes to files.
+    Commit(CommitCommand),
 }

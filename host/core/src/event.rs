@@ -1,8 +1,8 @@
 //! What happened, in order, for whoever watches.
 
 use crate::{
-    AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId, TaskId,
-    Timestamp,
+    AboutCommit, AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId,
+    TaskId, Timestamp,
 };
 
 /// Something that happened.
@@ -60,6 +60,8 @@ pub enum EventKind {
     Queue(QueueEvent),
     /// About a lock.
     Lock(AboutLock),
+    /// About a commit.
+    Commit(AboutCommit),
 }
 
 impl EventKind {
@@ -74,6 +76,7 @@ impl EventKind {
             Self::Task(about) => about.event.type_name(),
             Self::Queue(event) => event.type_name(),
             Self::Lock(about) => about.event.type_name(),
+            Self::Commit(about) => about.event.type_name(),
         }
     }
 
@@ -81,6 +84,7 @@ impl EventKind {
     pub const fn run(&self) -> Option<RunId> {
         match self {
             Self::RunBecameJob { run } | Self::RunEnded { run, .. } => Some(*run),
+            Self::Commit(about) => about.run,
             Self::AgentAdded { .. }
             | Self::AgentRemoved { .. }
             | Self::TokenMinted { .. }
@@ -94,6 +98,7 @@ impl EventKind {
     pub const fn task(&self) -> Option<TaskId> {
         match self {
             Self::Task(about) => Some(about.task),
+            Self::Commit(about) => about.task,
             Self::AgentAdded { .. }
             | Self::AgentRemoved { .. }
             | Self::TokenMinted { .. }

@@ -6,6 +6,7 @@
 
 mod agent;
 mod command;
+mod commit;
 mod decide;
 mod directory;
 mod event;
@@ -28,6 +29,12 @@ mod token;
 
 pub use agent::{Agent, AgentFacts, Role, UnknownRole};
 pub use command::{Caller, Command, Envelope, NewAgent, Waiter};
+pub use commit::{
+    Abort, AboutCommit, Author, Authorship, Change, Commit, CommitCommand, CommitEvent, CommitGate,
+    CommitNumber, CommitRefusal, CommitReply, CommitRow, CommitSeed, CommitStatus, EntryKind, EntryName,
+    GateError, Granted, Operation, RedoList, Reservation, ReservationId, ReserveRequest, Reserved, Undo,
+    Unfinished, Version,
+};
 pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};

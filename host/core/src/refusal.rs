@@ -1,6 +1,6 @@
 //! Why something was not done. A refusal changes nothing, and says what to do next.
 
-use crate::{AgentName, LockRefusal, ProfileName, Role, RunId, TaskRefusal};
+use crate::{AgentName, CommitRefusal, LockRefusal, ProfileName, Role, RunId, TaskRefusal};
 
 /// Why the coordinator did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +79,9 @@ pub enum Refusal {
     /// No run the caller may see is live under this id.
     #[error("no live run {0}")]
     NoSuchRun(RunId),
+    /// About a change to files.
+    #[error(transparent)]
+    Commit(#[from] CommitRefusal),
 }
 
 fn list<T: ToString>(items: &[T]) -> String {

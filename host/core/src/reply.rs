@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TaskReply, Timestamp,
+    Access, AgentName, CommitReply, Hold, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TaskReply,
+    Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -29,17 +30,20 @@ pub enum Reply {
     Queue(Box<QueueFacts>),
     /// About locks.
     Lock(LockReply),
+    /// About changes to files.
+    Commit(CommitReply),
     /// It was not done, and nothing changed.
     #[serde(skip)]
     Refused(Refusal),
 }
 
 impl Reply {
-    /// Whether the reply may be sent before the batch is durable. True of a run's start alone: a run's
-    /// authority is checked again when it publishes, and until then nothing outside depends on it.
+    /// Whether the reply may be sent before the batch is durable. True of a run's start and of a reservation alone:
+    /// what they stand on is checked again when something is published, and until then nothing outside depends on it.
     pub const fn precedes_commit(&self) -> bool {
         match self {
             Self::RunStarted(_) => true,
+            Self::Commit(reply) => reply.precedes_commit(),
             Self::Done
             | Self::RunIsLive(_)
             | Self::RunIsNotLive(_)
@@ -66,4 +70,6 @@ pub struct StartedRun {
     pub access: Access,
     /// Environment variables its profile sets.
     pub env: BTreeMap<String, String>,
+    /// The lease it works under, which what it publishes will be held against.
+    pub hold: Option<Hold>,
 }

@@ -1,7 +1,8 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
 use crate::{
-    Agent, AgentName, Fence, KeptReply, Key, LockRow, QueueRules, RunRecord, TaskRow, Token, TokenHash,
+    Agent, AgentName, CommitRow, Fence, KeptReply, Key, LockRow, QueueRules, RunRecord, TaskRow, Token,
+    TokenHash,
 };
 
 /// One change to the stored truth.
@@ -31,6 +32,8 @@ pub enum Row {
     ForgetReplies(AgentName, Vec<Key>),
     /// Nothing is remembered for this agent.
     ForgetAllReplies(AgentName),
+    /// About commits.
+    Commit(CommitRow),
 }
 
 impl Row {
@@ -45,7 +48,8 @@ impl Row {
             | Self::SetFenceLimit(_)
             | Self::KeepReply(_)
             | Self::ForgetReplies(..)
-            | Self::ForgetAllReplies(_) => false,
+            | Self::ForgetAllReplies(_)
+            | Self::Commit(_) => false,
         }
     }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::commit::Commits;
 use crate::decide::rank_by_priority;
 use crate::lock::Locks;
 use crate::queue::Queue;
 use crate::remembered::Remembered;
 use crate::{
-    Agent, AgentName, BootNumber, Command, Consumption, Directory, Effect, EventSeq, Fence, KeptReply,
-    LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands, Task,
-    TaskId, Timestamp, Token, TokenHash, Waiter,
+    Agent, AgentName, BootNumber, Command, CommitSeed, Consumption, Directory, Effect, EventSeq, Fence,
+    KeptReply, LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus,
+    Stands, Task, TaskId, Timestamp, Token, TokenHash, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -30,6 +31,7 @@ pub struct State {
     pub(crate) remembered: Remembered,
     pub(crate) last_lock: LockId,
     pub(crate) locks: Locks,
+    pub(crate) commits: Commits,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -67,6 +69,8 @@ pub struct Seed {
     pub last_lock: u64,
     /// Every lock in force.
     pub locks: Vec<Lock>,
+    /// Commits that are not finished.
+    pub commits: CommitSeed,
 }
 
 impl State {
@@ -74,8 +78,9 @@ impl State {
     pub fn rebuild(seed: Seed) -> Self {
         let last_live = seed.tasks.iter().map(|task| task.id).max();
         let last_ended = seed.ended.iter().map(|stands| stands.id).max();
+        let boot = seed.boot.unwrap_or(BootNumber(1));
         let mut state = Self {
-            boot: seed.boot.unwrap_or(BootNumber(1)),
+            boot,
             last_run: seed.last_run,
             last_event: EventSeq(seed.last_event),
             agents: seed.agents.into_iter().map(|agent| (agent.name.clone(), agent)).collect(),
@@ -89,6 +94,7 @@ impl State {
             remembered: Remembered::default(),
             last_lock: LockId(seed.last_lock),
             locks: Locks::default(),
+            commits: Commits::rebuild(boot, seed.commits),
         };
         state.queue.rules = seed.queue_rules;
         state.queue.keys = seed.task_keys.into_iter().collect();
@@ -127,7 +133,8 @@ impl State {
 
     /// Whoever waits for something to happen.
     pub fn waiters(&self) -> Vec<Waiter> {
-        self.queue.waiting.waiters().into_iter().chain(self.locks.waiting().map(|lock| lock.waiter)).collect()
+        let locks = self.locks.waiting().map(|lock| lock.waiter);
+        self.queue.waiting.waiters().into_iter().chain(locks).chain(self.commits.waiters()).collect()
     }
 
     /// The boot that this state serves.
@@ -146,12 +153,20 @@ impl State {
         let claim = self.queue.waiting.first_until().map(|(at, _)| at);
         let lock = self.locks.first_expiry().map(|(at, _)| at);
         let request = self.locks.first_until();
-        [task, claim, self.queue.reopens_at, lock, request].into_iter().flatten().min()
+        let commit = self.commits.next_due();
+        [task, claim, self.queue.reopens_at, lock, request, commit].into_iter().flatten().min()
     }
 
     /// What begins again when a state does: effects that an earlier process may not have carried out.
     pub fn unfinished_effects(&self) -> Vec<Effect> {
-        self.queue.tasks().filter_map(Effect::of_task).collect()
+        let checks = self.queue.tasks().filter_map(Effect::of_task);
+        let recovery = self.commits.recovered().next().map(|_| Effect::RecoverCommits);
+        recovery.into_iter().chain(checks).collect()
+    }
+
+    /// The number of the last reservation asked for in this boot.
+    pub const fn last_reservation(&self) -> u64 {
+        self.commits.last_reservation()
     }
 
     /// The ends of runs that an earlier boot left unfinished, to be stepped before anything else.

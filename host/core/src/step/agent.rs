@@ -1,6 +1,6 @@
 //! Agents, tokens and profiles.
 
-use super::{Answer, Context, Effect, lock, task};
+use super::{Answer, Context, Effect, commit, lock, task};
 use crate::{
     Agent, AgentName, EventKind, NewAgent, ProfileName, Profiles, Refusal, Reply, Role, Row, Timestamp,
     Token, TokenHash,
@@ -46,6 +46,7 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
     task::holder_removed(context, name);
     task::refuse_waiting(context, name);
     lock::holder_removed(context, name);
+    commit::author_removed(context, name);
     Ok(Reply::Done)
 }
 

@@ -30,6 +30,7 @@
 
 mod agent;
 mod authority;
+mod commit;
 mod due;
 mod lock;
 mod queue;
@@ -77,6 +78,9 @@ pub enum Effect {
         /// Whose profile bounds it.
         creator: Option<AgentName>,
     },
+    /// Finish what an earlier state left unfinished of changes to files: the [`CommitGate`](crate::CommitGate) says
+    /// what.
+    RecoverCommits,
 }
 
 impl Effect {
@@ -115,6 +119,7 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
     due::decide(&mut context);
     lock::serve_waiting(&mut context);
     task::serve_waiting(&mut context);
+    commit::serve_waiting(&mut context);
     step
 }
 
@@ -140,6 +145,7 @@ fn dispatch(
         Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
         Command::Leave(waiter) => leave(context, waiter),
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
+        Command::Commit(command) => return commit::dispatch(context, command),
     }
     .map(Some)
 }
@@ -149,6 +155,7 @@ fn leave(context: &mut Context<'_>, waiter: Waiter) -> Answer {
     context.not_an_agent()?;
     task::stop_waiting(context, waiter);
     lock::stop_waiting(context, waiter);
+    commit::stop_waiting(context, waiter);
     Ok(Reply::Done)
 }
 

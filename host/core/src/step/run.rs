@@ -1,14 +1,14 @@
 //! Runs, from admission to record.
 
-use super::{Answer, Context, Effect};
+use super::{Answer, Context, Effect, commit};
 use crate::{
-    Access, Admit, AgentFacts, AgentName, EventKind, Hold, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
-    RunRecord, RunRequest, RunStatus, StartedRun, Under,
+    Access, Admit, AgentFacts, EventKind, LiveRun, Output, Refusal, Reply, Role, Row, RunId, RunRecord,
+    RunRequest, RunStatus, StartedRun,
 };
 
 pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     let agent = context.agent(Role::Worker)?.clone();
-    let hold = hold_of(context, &agent.name, request.under)?;
+    let hold = commit::under(context, &agent.name, request.under)?;
     let state = &mut *context.state;
     let Some(profile) = state.profiles.get(&agent.profile) else {
         let defined = state.profiles.keys().cloned().collect();
@@ -40,6 +40,7 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
         limits,
         access: if profile.files.is_read_only() { Access::ReadOnly } else { Access::ReadWrite },
         env: profile.env.clone(),
+        hold,
     };
     let run = LiveRun {
         id,
@@ -53,17 +54,6 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     };
     state.runs.insert(id, run);
     Ok(Reply::RunStarted(Box::new(started)))
-}
-
-fn hold_of(context: &Context<'_>, agent: &AgentName, under: Under) -> Result<Option<Hold>, Refusal> {
-    match under {
-        Under::Lease(hold) => return super::task::held(context, hold).map(|_| Some(hold)),
-        Under::NoLease => return Ok(None),
-        Under::TheOnlyLease => {}
-    }
-    let [only] = context.state.queue.running.held_by(agent) else { return Ok(None) };
-    let lease = context.state.queue.get(*only).and_then(|task| task.state.lease.as_ref());
-    Ok(lease.map(|lease| Hold { task: *only, fence: lease.fence }))
 }
 
 /// A run that ended in the meantime is no failure: its record is stored, and says more than a job's would.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Context, Effect, lock};
+use super::super::{Context, Effect, commit, lock};
 use super::finish::judge;
 use crate::{
     AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
@@ -171,6 +171,7 @@ pub(in super::super) fn lost(context: &mut Context<'_>, id: TaskId) {
     }
     let lost_count = task.state.lost_count + 1;
     let cancelled = task.state.cancel_requested;
+    commit::lease_lost(context, &lease.holder, hold);
     let event = TaskEvent::Lost { holder: lease.holder, fence: lease.fence, lost_count };
     context.task_event(None, id, event);
     kill_runs(context, hold);

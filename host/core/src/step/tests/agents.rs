@@ -36,6 +36,7 @@ impl Stored {
             | Row::SetQueueRules(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)
+            | Row::Commit(_)
             | Row::ForgetReplies(..) => panic!("no history here has tasks: {row:?}"),
         }
     }
@@ -180,7 +181,8 @@ proptest! {
                 | Reply::RunIsNotLive(_)
                 | Reply::Task(_)
                 | Reply::Queue(_)
-                | Reply::Lock(_) => {}
+                | Reply::Lock(_)
+                | Reply::Commit(_) => {}
             }
             if by_agent {
                 let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));

@@ -61,6 +61,7 @@ pub(super) fn command(command: &Command) -> &'static str {
         Command::Tick => "tick",
         Command::Forgive => "forgive",
         Command::Lock(_) => "lock",
+        Command::Commit(_) => "commit",
         Command::Queue(command) => match command {
             QueueCommand::Pause(_) => "pause",
             QueueCommand::Resume(_) => "resume",
@@ -104,6 +105,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
         Some(Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_)) => "run",
         Some(Reply::Queue(_)) => "queue",
         Some(Reply::Lock(_)) => "lock",
+        Some(Reply::Commit(_)) => "commit",
         Some(Reply::Task(reply)) => match reply {
             TaskReply::Created(created) if created.iter().all(|task| task.existed) => "existed",
             TaskReply::Created(_) => "created",
@@ -142,6 +144,7 @@ pub(super) fn refusal(why: &Refusal) -> &'static str {
         Refusal::Superseded => "superseded",
         Refusal::NoSuchRun(_) => "no_such_run",
         Refusal::Lock(_) => "lock",
+        Refusal::Commit(_) => "commit",
         Refusal::Task(why) => match why {
             TaskRefusal::NoSuchTask(_) => "no_such_task",
             TaskRefusal::StaleLease { .. } => "stale_lease",

@@ -57,6 +57,8 @@ impl Store {
                     assert!(self.replies.remove(&(agent.clone(), key)).is_some());
                 }
             }
+            // Who may not know of a loss: no history here changes files.
+            Row::Commit(_) => {}
             Row::ForgetAllReplies(name) => self.replies.retain(|(agent, _), _| *agent != name),
         }
     }

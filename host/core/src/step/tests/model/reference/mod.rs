@@ -177,7 +177,8 @@ impl Model {
             | Command::EndRun(_)
             | Command::KillRun(_)
             | Command::FindRun(_)
-            | Command::Lock(_) => panic!("no history here has runs or locks: {command:?}"),
+            | Command::Commit(_)
+            | Command::Lock(_) => panic!("no history here has runs, locks or commits: {command:?}"),
         })
     }
 
