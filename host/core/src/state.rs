@@ -1,6 +1,7 @@
 //! The coordination state of one project: everything that is not terminal.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::commit::Commits;
 use crate::decide::rank_by_priority;
@@ -10,7 +11,7 @@ use crate::remembered::Remembered;
 use crate::{
     Agent, AgentName, BootNumber, Command, CommitSeed, Consumption, Directory, Effect, EventSeq, Fence,
     KeptReply, LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus,
-    Stands, Task, TaskId, Timestamp, Token, TokenHash, Waiter,
+    Stands, Task, TaskId, Timestamp, Token, TokenHash, Unfinished, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -162,6 +163,14 @@ impl State {
         let checks = self.queue.tasks().filter_map(Effect::of_task);
         let recovery = self.commits.recovered().next().map(|_| Effect::RecoverCommits);
         recovery.into_iter().chain(checks).collect()
+    }
+
+    /// Commits that an earlier state left unfinished and nobody has finished since, in the order of numbers.
+    pub fn unfinished_commits(&self) -> Vec<Unfinished> {
+        let recovered = self.commits.recovered();
+        let unfinished = recovered
+            .map(|one| Unfinished { commit: Arc::clone(&one.commit), is_published: one.is_published });
+        unfinished.collect()
     }
 
     /// The number of the last reservation asked for in this boot.

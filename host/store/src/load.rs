@@ -4,14 +4,14 @@ use longhouse_core::{BootNumber, Profiles, Seed, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
-use crate::rows::{agents, counters, events, locks, replies, runs, settings, tasks, tokens};
+use crate::rows::{agents, commits, counters, events, locks, replies, runs, settings, tasks, tokens};
 
 /// What is known besides the database when a state is rebuilt.
 pub(crate) enum Opening {
     /// A process begins to serve the project: a new boot, with nothing running.
     Boot(Profiles),
     /// The same process goes on after a failed commit: runs it began are alive.
-    Again { boot: BootNumber, last_run: u32, profiles: Profiles },
+    Again { boot: BootNumber, last_run: u32, last_reservation: u64, profiles: Profiles },
 }
 
 /// Reads the whole state, and writes once, so that success proves that writing works.
@@ -22,9 +22,11 @@ pub(crate) fn load(
 ) -> Result<(State, BootNumber), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let fresh = counters::next_boot(&transaction)?;
-    let (boot, last_run, profiles) = match opening {
-        Opening::Boot(profiles) => (fresh, 0, profiles),
-        Opening::Again { boot, last_run, profiles } => (boot, last_run, profiles),
+    let (boot, last_run, last_reservation, profiles) = match opening {
+        Opening::Boot(profiles) => (fresh, 0, 0, profiles),
+        Opening::Again { boot, last_run, last_reservation, profiles } => {
+            (boot, last_run, last_reservation, profiles)
+        }
     };
     let seed = Seed {
         boot: Some(boot),
@@ -43,6 +45,7 @@ pub(crate) fn load(
         replies: replies::all(&transaction)?,
         last_lock: locks::last_id(&transaction)?,
         locks: locks::all(&transaction)?,
+        commits: commits::seed(&transaction, last_reservation)?,
     };
     transaction.commit()?;
     Ok((State::rebuild(seed), boot))

@@ -10,10 +10,11 @@ use crate::StoreError;
 const APPLICATION_ID: i32 = 0x4c6e_6748;
 
 /// Step `n` (from 1) brings schema `n - 1` to `n`. A released step is never changed.
-const STEPS: [&str; 3] = [
+const STEPS: &[&str] = &[
     include_str!("../migrations/0001_foundation.sql"),
     include_str!("../migrations/0002_tasks.sql"),
     include_str!("../migrations/0003_locks.sql"),
+    include_str!("../migrations/0006_commits.sql"),
 ];
 
 /// Brings the database to the newest schema, in one transaction.

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use longhouse_core::{
-    AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Grant, Hold,
-    Keyed, LockCommand, LockReply, Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
+    Abort, AgentName, BootNumber, Caller, Command, CommitCommand, CommitReply, Decide, Directory, Effect,
+    Envelope, EventSeq, Grant, Hold, Keyed, LockCommand, LockReply, Reply, Row, State, Step, TaskCommand,
+    TaskReply, Timestamp, Undo, Waiter, step,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -314,9 +315,9 @@ impl Owner {
             Health::Broken { probe_at } => {
                 if probe_at <= Instant::now() {
                     let profiles = self.state.profiles().clone();
-                    let last_run = self.state.last_run();
+                    let (last_run, last_reservation) = (self.state.last_run(), self.state.last_reservation());
                     self.writer.send(Work::Reopen(
-                        Opening::Again { boot: self.boot, last_run, profiles },
+                        Opening::Again { boot: self.boot, last_run, last_reservation, profiles },
                         self.clock.now(),
                     ));
                     self.health = Health::Probing;
@@ -365,6 +366,10 @@ pub(crate) const fn unkeyed<'a>(caller: &'a Caller, keyed: Option<&Keyed>) -> Op
 
 /// What takes back the grants of a reply that did not reach its caller, if it has any and they cannot ask again.
 pub(crate) fn take_back(reply: &Reply, unkeyed: Option<&AgentName>) -> Option<Command> {
+    if let Reply::Commit(CommitReply::Reserved(reserved)) = reply {
+        let why = Abort::Failed { detail: "its reservation could not be answered".into() };
+        return Some(Command::Commit(CommitCommand::Abort(Undo::Reserved(reserved.reservation), why)));
+    }
     let agent = unkeyed?;
     if let Reply::Lock(LockReply::Taken(taken)) = reply {
         return Some(Command::Lock(LockCommand::Release(taken.lock, taken.fence)));

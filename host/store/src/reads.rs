@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use longhouse_core::{AgentName, RunId, RunRecord, StoredTask, TaskId};
+use longhouse_core::{AgentName, Change, CommitNumber, RunId, RunRecord, StoredTask, TaskId};
 use rusqlite::Connection;
 
-use crate::rows::{events, runs, tasks};
-use crate::{EventFilter, StoreError, StoredEvent, TaskFilter, TaskRecord, database};
+use crate::rows::{changes, commits, events, runs, tasks};
+use crate::{
+    CommitFilter, CommitRecord, EventFilter, StoreError, StoredEvent, TaskFilter, TaskRecord, database,
+};
 
 /// Connections kept open between reads; more are opened while more are needed at once.
 const KEPT: usize = 4;
@@ -84,6 +86,30 @@ impl Reads {
     /// When the database fails.
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
         self.with(|connection| events::list(connection, filter))
+    }
+
+    /// A commit, wherever it stands.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn commit(&self, number: CommitNumber) -> Result<Option<CommitRecord>, StoreError> {
+        self.with(|connection| commits::find(connection, number))
+    }
+
+    /// What a commit does, in order: `limit` changes at most, from the `from`th on, counted from 0.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn changes(&self, number: CommitNumber, from: u32, limit: u32) -> Result<Vec<Change>, StoreError> {
+        self.with(|connection| changes::list(connection, number, from, limit))
+    }
+
+    /// Commits that were published, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn commits(&self, filter: &CommitFilter) -> Result<Vec<CommitRecord>, StoreError> {
+        self.with(|connection| commits::newest(connection, filter))
     }
 
     fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -120,5 +120,6 @@ fn data(kind: &EventKind) -> Result<String, StoreError> {
         EventKind::Task(about) => to_json(&about.event)?,
         EventKind::Queue(event) => to_json(event)?,
         EventKind::Lock(about) => to_json(about)?,
+        EventKind::Commit(about) => to_json(about)?,
     })
 }

@@ -1,6 +1,8 @@
 //! SQL, one file per subject: plainly named functions that take a connection.
 
 pub(crate) mod agents;
+pub(crate) mod changes;
+pub(crate) mod commits;
 pub(crate) mod counters;
 pub(crate) mod events;
 pub(crate) mod locks;
@@ -30,6 +32,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::ForgetReplies(agent, keys) => replies::forget(connection, agent, keys),
         Row::ForgetAllReplies(agent) => replies::forget_all(connection, agent),
         Row::Lock(row) => locks::apply(connection, row),
+        Row::Commit(row) => commits::apply(connection, row),
     }
 }
 

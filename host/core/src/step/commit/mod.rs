@@ -12,7 +12,7 @@ pub(super) use authority::{knows_its_leases, lease_lost, under};
 pub(super) use waiting::{author_removed, expire, forgive, give_up_waiting, serve_waiting, stop_waiting};
 
 use super::{Answer, Context};
-use crate::{CommitCommand, CommitReply, Refusal, Reply, Unfinished};
+use crate::{CommitCommand, CommitReply, Refusal, Reply};
 
 /// The reply, unless it is to come later.
 pub(super) fn dispatch(context: &mut Context<'_>, command: CommitCommand) -> Result<Option<Reply>, Refusal> {
@@ -24,22 +24,13 @@ pub(super) fn dispatch(context: &mut Context<'_>, command: CommitCommand) -> Res
         CommitCommand::Publish(number) => finish::publish(context, number),
         CommitCommand::Retire(numbers) => finish::retire(context, &numbers),
         CommitCommand::Abort(what, why) => finish::abort(context, what, why),
-        CommitCommand::Unfinished => Ok(unfinished(context)),
+        CommitCommand::Unfinished => answer(CommitReply::Unfinished(context.state.unfinished_commits())),
         CommitCommand::Brief(agent) => {
             knows_its_leases(context, &agent);
             Ok(Reply::Done)
         }
     }
     .map(Some)
-}
-
-fn unfinished(context: &Context<'_>) -> Reply {
-    let recovered = context.state.commits.recovered();
-    let unfinished = recovered.map(|in_flight| Unfinished {
-        commit: in_flight.commit.clone(),
-        is_published: in_flight.is_published,
-    });
-    Reply::Commit(CommitReply::Unfinished(unfinished.collect()))
 }
 
 fn answer(reply: CommitReply) -> Answer {
