@@ -94,6 +94,13 @@ name!(
 );
 
 name!(
+    /// Whose models an agent works with, such as `anthropic`: agents of one provider share its rate limits.
+    ProviderName,
+    is_word,
+    "a provider (1 to 64 letters, digits and any of '.', '_', '-', ':', '/', '+')"
+);
+
+name!(
     /// A skill that an agent advertises or a task asks for, such as `backend`.
     Capability,
     is_word,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TalkReply, TaskReply,
-    Timestamp,
+    Access, AgentName, CrewReply, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TalkReply,
+    TaskReply, Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -30,6 +30,8 @@ pub enum Reply {
     Queue(Box<QueueFacts>),
     /// About locks.
     Lock(LockReply),
+    /// About agents at work.
+    Crew(CrewReply),
     /// It was not done, and nothing changed.
     #[serde(skip)]
     Refused(Refusal),
@@ -49,6 +51,7 @@ impl Reply {
             | Self::Task(_)
             | Self::Queue(_)
             | Self::Lock(_)
+            | Self::Crew(_)
             | Self::Refused(_)
             | Self::Talk(_) => false,
         }
