@@ -19,7 +19,7 @@ pub(super) fn find(context: &Context<'_>, name: Option<&AgentName>) -> Answer {
 /// How this agent is.
 pub(super) fn facts_of(context: &Context<'_>, name: &AgentName) -> Option<MemberFacts> {
     let state = &*context.state;
-    let locks = state.locks.count_of(name);
+    let locks = state.locks.find(|lock| lock.terms.holder.agent == *name && !lock.orphaned).len();
     Some(facts(state, state.agents.get(name)?, locks, state.live_runs_of(name), context.now))
 }
 

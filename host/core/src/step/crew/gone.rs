@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::{Answer, Context, lock, talk, task};
-use crate::{AgentName, CrewEvent, CrewRefusal, Gone, Lease, Presence, Refusal, ReleaseCause, Reply, Role};
+use crate::{AgentName, CrewEvent, CrewRefusal, Gone, Presence, Refusal, ReleaseCause, Reply, Role};
 
 /// Gives back what the caller holds, and lets it wait for nothing.
 pub(super) fn leave(context: &mut Context<'_>, note: Arc<str>) -> Answer {
@@ -62,16 +62,23 @@ fn is_busy(context: &Context<'_>, name: &AgentName) -> bool {
         || !state.queue.waiting.find(|claim| claim.agent == *name).is_empty()
 }
 
-/// A lease ended without a word. Its holder is lost if nothing was heard of it for the whole of it, and it has no other
-/// that gives it more time.
-pub(in super::super) fn lease_lost(context: &mut Context<'_>, lease: &Lease) {
-    let Some(member) = context.state.crew.get(&lease.holder) else { return };
-    let silent = member.last_seen.plus_millis(lease.ttl_ms) <= context.now;
-    let has_time = !context.state.queue.running.held_by(&lease.holder).is_empty();
+/// Something that the agent held ended without a word, `ttl_ms` after it could have been renewed. An agent that never
+/// said how long it may be silent is lost with the last thing in its hands.
+pub(in super::super) fn lapsed(context: &mut Context<'_>, name: &AgentName, ttl_ms: u64) {
+    let Some(member) = context.state.crew.get(name) else { return };
     let is_here = member.standing.presence == Presence::Here;
-    if is_here && silent && !has_time && !is_busy(context, &lease.holder) {
-        lose(context, &lease.holder);
+    let is_silent = member.last_seen.plus_millis(ttl_ms) <= context.now;
+    if is_here && is_silent && !holds_something(context, name) && !is_busy(context, name) {
+        lose(context, name);
     }
+}
+
+fn holds_something(context: &Context<'_>, name: &AgentName) -> bool {
+    !context.state.queue.running.held_by(name).is_empty() || holds_locks(context, name) > 0
+}
+
+fn holds_locks(context: &Context<'_>, name: &AgentName) -> usize {
+    context.state.locks.find(|lock| lock.terms.holder.agent == *name && !lock.orphaned).len()
 }
 
 /// What a lost agent held goes to others: its tasks at once, its locks after a while.
@@ -79,7 +86,7 @@ fn lose(context: &mut Context<'_>, name: &AgentName) {
     let Some(last_seen_ms) = context.state.crew.get(name).map(|member| member.last_seen) else { return };
     let held = context.state.queue.running.held_by(name).to_vec();
     let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
-    let (tasks, locks) = (count(held.len()), count(context.state.locks.count_of(name)));
+    let (tasks, locks) = (count(held.len()), count(holds_locks(context, name)));
     go(context, name, Presence::Lost, None, CrewEvent::Lost { last_seen_ms, tasks, locks });
     for id in held {
         task::lost(context, id);

@@ -10,7 +10,7 @@ mod spend;
 pub(super) mod tests;
 
 pub(super) use cool::warm;
-pub(super) use gone::{lease_lost, look_after};
+pub(super) use gone::{lapsed, look_after};
 pub(super) use heartbeat::{hear, touch};
 pub(super) use interrupt::check_not_interrupted;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Answer, Context, task};
+use super::super::{Answer, Context, crew, task};
 use super::take::{lock_in_force, put};
 use crate::queue::Blocker;
 use crate::{
@@ -42,8 +42,12 @@ pub(in super::super) fn expire(context: &mut Context<'_>) {
     while let Some((at, id)) = context.state.locks.first_expiry()
         && at <= context.now
     {
+        let lock = context.state.locks.get(id).cloned();
         let expired = |lock: Lock| LockEvent::Expired { holder: lock.terms.holder.agent, fence: lock.fence };
         end(context, id, None, expired);
+        if let Some(lock) = lock.filter(|lock| !lock.orphaned) {
+            crew::lapsed(context, &lock.terms.holder.agent, lock.ttl_ms);
+        }
     }
 }
 

@@ -186,7 +186,7 @@ pub(in super::super) fn lost(context: &mut Context<'_>, id: TaskId) {
     } else {
         context.go_on(id, |state| state.lost_count = lost_count);
     }
-    crew::lease_lost(context, &lease);
+    crew::lapsed(context, &lease.holder, lease.ttl_ms);
 }
 
 /// Stops a task until somebody decides.

@@ -222,8 +222,9 @@ fn grants_are_for_those_who_may(world: &World, before: &State, step: &Step) {
             continue;
         };
         let agent = event.agent.as_ref().unwrap();
-        let standing = world.state.crew.get(agent).map(|member| &member.standing);
-        assert!(standing.is_none_or(|standing| standing.interrupt.is_none()), "{agent} was interrupted");
+        let stopped =
+            |state: &State| state.crew.get(agent).is_some_and(|member| member.standing.interrupt.is_some());
+        assert!(!(stopped(before) && stopped(&world.state)), "{agent} was interrupted");
         let cooled = |state: &State| state.crew.cooldown_of(agent, now).is_some();
         assert!(!(cooled(before) && cooled(&world.state)), "{agent}'s provider was to be left alone");
     }
