@@ -70,8 +70,8 @@ macro_rules! name {
 name!(
     /// The name of an agent, unique in its project.
     AgentName,
-    is_name,
-    "an agent name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+    is_agent_name,
+    "an agent name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit, and not \"me\")"
 );
 name!(
     /// The name of a project, unique on its server.
@@ -147,6 +147,11 @@ fn is_key(text: &str) -> bool {
 fn is_part(word: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-' | b':' | b'+');
     !word.is_empty() && word.bytes().all(plain)
+}
+
+/// In addresses, `me` is whoever asks.
+fn is_agent_name(text: &str) -> bool {
+    is_name(text) && text != "me"
 }
 
 fn is_word(text: &str) -> bool {

@@ -40,6 +40,23 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// What a request that comes again is answered. What only tells how something was at that moment is not kept: it is
+    /// told that the request was carried out.
+    pub(crate) fn kept(&self) -> Self {
+        match self {
+            Self::RunStarted(_)
+            | Self::RunIsLive(_)
+            | Self::RunIsNotLive(_)
+            | Self::Queue(_)
+            | Self::Refused(_)
+            | Self::Crew(CrewReply::Found(_))
+            | Self::Lock(LockReply::Found(_))
+            | Self::Talk(TalkReply::Mail(_))
+            | Self::Task(TaskReply::Live(_) | TaskReply::Why(_)) => Self::Done,
+            Self::Done | Self::Crew(_) | Self::Lock(_) | Self::Talk(_) | Self::Task(_) => self.clone(),
+        }
+    }
+
     /// Whether the reply may be sent before the batch is durable. True of a run's start alone: a run's
     /// authority is checked again when it publishes, and until then nothing outside depends on it.
     pub const fn precedes_commit(&self) -> bool {

@@ -42,6 +42,8 @@ pub struct Heartbeat {
     pub provider: Option<ProviderName>,
     /// It knows that it is to stop: the interrupt of this number.
     pub ack_interrupt: Option<EventSeq>,
+    /// What it used since it last said so, for this task if it holds one.
+    pub usage: Option<(Usage, Under)>,
 }
 
 impl Heartbeat {

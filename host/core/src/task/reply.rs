@@ -120,7 +120,10 @@ pub enum Nothing {
         spent: String,
     },
     /// The agent is to stop, and has not acknowledged that.
-    Interrupted(Interrupt),
+    Interrupted {
+        /// The wish, and how it is acknowledged.
+        interrupt: Interrupt,
+    },
 }
 
 /// A reason why a task runs, or does not.

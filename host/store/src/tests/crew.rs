@@ -70,7 +70,7 @@ fn the_last_task_that_an_agent_completed_is_found() {
     assert_eq!(last().len(), 0);
     let mut expected = None;
     for _ in 0..2 {
-        project.create(vec![super::tasks::task("t")]);
+        project.create(vec![tasks::task("t")]);
         let hold = project.claim().unwrap();
         project.complete(hold).unwrap();
         expected = Some(hold.task);

@@ -2,6 +2,7 @@
 
 use super::super::{Answer, Context, task};
 use super::find::facts_of;
+use super::spend::count;
 use crate::{AgentName, CrewEvent, CrewRefusal, CrewReply, Heartbeat, Presence, Reply, Role, Session};
 
 /// An agent showed up: it is here, and keeps what this session keeps.
@@ -22,7 +23,7 @@ pub(super) fn heartbeat(context: &mut Context<'_>, beat: Heartbeat) -> Answer {
     hear(context, &name);
     let mut member = context.state.crew.member(&name, context.now);
     let before = member.standing.clone();
-    let Heartbeat { doing, task, ttl_ms, provider, ack_interrupt } = beat;
+    let Heartbeat { doing, task, ttl_ms, provider, ack_interrupt, usage } = beat;
     if doing.is_some() {
         (member.doing, member.doing_task) = (doing, task);
     }
@@ -37,6 +38,9 @@ pub(super) fn heartbeat(context: &mut Context<'_>, beat: Heartbeat) -> Answer {
     if acked {
         context.crew_event(Some(name.clone()), &name, CrewEvent::InterruptAcked {});
         context.state.queue.stirred = true;
+    }
+    if let Some((usage, under)) = usage {
+        count(context, &name, &usage, under);
     }
     Ok(Reply::Crew(CrewReply::Found(facts_of(context, &name).into_iter().collect())))
 }

@@ -20,7 +20,7 @@ pub(super) fn interrupt(context: &mut Context<'_>, name: &AgentName, reason: Arc
     let said = refusal(&interrupt).to_string();
     let runs = context.state.runs.values().filter(|run| run.agent == *name);
     context.step.effects.extend(runs.map(|run| Effect::KillRun { run: run.id, reason: said.clone() }));
-    task::answer_waiting(context, name, &Nothing::Interrupted(interrupt));
+    task::answer_waiting(context, name, &Nothing::Interrupted { interrupt });
     Ok(Reply::Done)
 }
 

@@ -32,7 +32,7 @@ pub(super) fn dispatch(context: &mut Context<'_>, command: CrewCommand) -> Answe
 /// What keeps this agent from having any task now.
 pub(super) fn closed(context: &Context<'_>, agent: &AgentName) -> Option<Nothing> {
     if let Some(interrupt) = interrupt::pending(context, agent) {
-        return Some(Nothing::Interrupted(interrupt.clone()));
+        return Some(Nothing::Interrupted { interrupt: interrupt.clone() });
     }
     if let Some((of, spent)) = spend::spent(context, agent) {
         return Some(Nothing::Budget { of, spent });

@@ -9,29 +9,32 @@ use crate::{
 /// used it: none of it is refused, save that it counts for no task that is somebody else's.
 pub(super) fn spend(context: &mut Context<'_>, usage: &Usage, under: Under) -> Answer {
     let name = context.agent(Role::Worker)?.name.clone();
+    Ok(Reply::Crew(CrewReply::Counted(count(context, &name, usage, under))))
+}
+
+pub(super) fn count(context: &mut Context<'_>, name: &AgentName, usage: &Usage, under: Under) -> Counted {
     let hold = match under {
         Under::Lease(hold) => task::held(context, hold).is_ok().then_some(hold),
-        Under::TheOnlyLease => run::only_lease(context, &name),
+        Under::TheOnlyLease => run::only_lease(context, name),
         Under::NoLease => None,
     };
-    let before = spent(context, &name).map(|(of, _)| of);
+    let before = spent(context, name).map(|(of, _)| of);
 
-    let mut member = context.state.crew.member(&name, context.now);
+    let mut member = context.state.crew.member(name, context.now);
     member.standing.usage = member.standing.usage.plus(usage);
     let agent = member.standing.usage;
-    context.put_member(&name, member);
+    context.put_member(name, member);
     let project = context.state.crew.usage.plus(usage);
     context.state.crew.usage = project;
     context.crew_row(CrewRow::SetUsage(project));
 
     let task = hold.and_then(|hold| spend_for_task(context, hold, usage));
     let task_spent = hold.is_some_and(|hold| end_if_spent(context, hold));
-    let now = spent(context, &name);
+    let now = spent(context, name);
     if let Some((of, spent)) = now.clone().filter(|(of, _)| before != Some(*of)) {
-        context.crew_event(Some(name.clone()), &name, CrewEvent::BudgetSpent { of, spent });
+        context.crew_event(Some(name.clone()), name, CrewEvent::BudgetSpent { of, spent });
     }
-    let counted = Counted { agent, project, task, task_spent, spent: now.map(|(of, _)| of) };
-    Ok(Reply::Crew(CrewReply::Counted(counted)))
+    Counted { agent, project, task, task_spent, spent: now.map(|(of, _)| of) }
 }
 
 fn spend_for_task(context: &mut Context<'_>, hold: Hold, usage: &Usage) -> Option<(TaskId, Usage)> {

@@ -79,6 +79,7 @@ fn command(world: &World, agent: &AgentName, what: &What) -> Option<Command> {
                 task: None,
                 ttl_ms: ttl_s.map(|s| s * 1_000),
                 provider: named.as_ref().map(provider),
+                usage: None,
                 ack_interrupt: known.filter(|_| *ack).map(|interrupt| interrupt.seq),
             })))
         }

@@ -200,13 +200,13 @@ fn who_is_interrupted_gets_nothing_until_it_says_that_it_knows() {
     assert!(waits.replies.is_empty());
     let waiter = world.waiter;
     let step = world.tell("ada", CrewCommand::Interrupt(name("wes"), "wrong branch".into()));
-    let Some(Nothing::Interrupted(interrupt)) = claimed(own_reply(&step, waiter)).nothing else {
+    let Some(Nothing::Interrupted { interrupt }) = claimed(own_reply(&step, waiter)).nothing else {
         panic!("whoever waits is told: {step:?}")
     };
     assert_eq!((&*interrupt.reason, interrupt.by), ("wrong branch", Some(name("ada"))));
     world.make(TaskSpec::default());
     let nothing = world.claim("wes", 10 * MINUTE);
-    assert!(matches!(nothing.nothing, Some(Nothing::Interrupted(_))), "{nothing:?}");
+    assert!(matches!(nothing.nothing, Some(Nothing::Interrupted { .. })), "{nothing:?}");
     let request = RunRequest {
         argv: vec!["ls".to_owned()],
         cwd: ProjectPath::root(),
