@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use longhouse_core::{BootNumber, Event, Profiles, Row, State, Timestamp};
+use longhouse_core::{Event, Profiles, Row, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::load::{Opening, load};
+use crate::load::{Again, Opening, load, look};
 use crate::{StoreError, StoredEvent, database, rows};
 
 /// A checkpoint is due after so many rows: about 4 MB of WAL, half the size at which readers slow down.
@@ -28,7 +28,7 @@ impl Ledger {
     /// When the database cannot be opened, checked, migrated or written.
     pub fn open(database: &Path, profiles: Profiles, now: Timestamp) -> Result<(Self, State), StoreError> {
         let mut ledger = Self { database: database.to_owned(), connection: None, unsaved: 0 };
-        let (state, _) = ledger.reopen(Opening::Boot(profiles), now)?;
+        let state = ledger.reopen(Opening::Boot(profiles), now)?;
         Ok((ledger, state))
     }
 
@@ -61,16 +61,17 @@ impl Ledger {
     }
 
     /// Drops the connection, opens the database again, and rebuilds the state from it.
-    pub(crate) fn reopen(
-        &mut self,
-        opening: Opening,
-        now: Timestamp,
-    ) -> Result<(State, BootNumber), StoreError> {
+    pub(crate) fn reopen(&mut self, opening: Opening, now: Timestamp) -> Result<State, StoreError> {
         self.connection = None;
         let mut connection = database::open_writer(&self.database)?;
-        let loaded = load(&mut connection, opening, now)?;
+        let state = load(&mut connection, opening, now)?;
         self.connection = Some(connection);
-        Ok(loaded)
+        Ok(state)
+    }
+
+    /// The state as it is stored, for whoever asks how things stand while nothing can be written.
+    pub(crate) fn look(&self, again: Again, now: Timestamp) -> Result<State, StoreError> {
+        look(&mut database::open_reader(&self.database)?, again, now)
     }
 
     /// Moves committed pages from the WAL into the database if there are many.

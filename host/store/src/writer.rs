@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use longhouse_core::{BootNumber, Event, Profiles, Row, State, Timestamp};
+use longhouse_core::{Event, Profiles, Row, State, Timestamp};
 
-use crate::load::Opening;
+use crate::load::{Again, Opening};
 use crate::{Ledger, StoreError, StoredEvent};
 
 /// How long the writer must have had nothing to do before it also empties the WAL file.
@@ -18,13 +18,21 @@ pub(crate) enum Work {
     /// Make these durable in one transaction.
     Write { rows: Vec<Row>, events: Vec<Event> },
     /// Drop the connection, open the database again, and rebuild the state from it.
-    Reopen(Opening, Timestamp),
+    Reopen(Again, Timestamp),
 }
 
 /// What came of a piece of work.
 pub(crate) enum Done {
     Written(Result<Vec<StoredEvent>, StoreError>),
-    Reopened(Box<Result<(State, BootNumber), StoreError>>),
+    Reopened(Box<Reopened>),
+}
+
+/// What came of opening the database again.
+pub(crate) enum Reopened {
+    /// It can be written.
+    Works(State),
+    /// It cannot; the state as it is stored, and when it was read, if it can be.
+    Fails(StoreError, Option<(State, Timestamp)>),
 }
 
 /// The writer's mailbox. Dropping it lets the thread finish what it has and end.
@@ -71,9 +79,16 @@ fn run(ledger: &mut Ledger, inbox: &Receiver<Work>, done: &mut impl FnMut(Done))
                 done(Done::Written(ledger.write(&rows, &events)));
                 ledger.checkpoint_if_due();
             }
-            Ok(Work::Reopen(opening, now)) => done(Done::Reopened(Box::new(ledger.reopen(opening, now)))),
+            Ok(Work::Reopen(again, now)) => done(Done::Reopened(Box::new(reopen(ledger, again, now)))),
             Err(RecvTimeoutError::Timeout) => ledger.checkpoint_all(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+fn reopen(ledger: &mut Ledger, again: Again, now: Timestamp) -> Reopened {
+    match ledger.reopen(Opening::Again(again.clone()), now) {
+        Ok(state) => Reopened::Works(state),
+        Err(error) => Reopened::Fails(error, ledger.look(again, now).ok().map(|state| (state, now))),
     }
 }
