@@ -104,7 +104,7 @@ impl Client {
         if let Command::Lock(LockCommand::Release(lock, _)) = &command {
             say(Said::Releasing(lock.0));
         }
-        let key = format!("{}-{}", self.name.as_str(), self.number).parse().expect("a key");
+        let key = self.title().parse().expect("a key");
         let keyed = Some(Keyed { key, hash: self.number });
         let caller = Caller::Agent(self.name.clone());
         let reply = self.runtime.block_on(coordinator.submit_keyed(caller, command.clone(), keyed));
@@ -130,7 +130,7 @@ impl Client {
                 thread: None,
                 importance: Importance::Normal,
                 ack: false,
-                body: MessageBody::new("how far are you?", None).expect("a short text"),
+                body: MessageBody::new(&self.title(), None).expect("a short text"),
             }))),
             (None, 5) => {
                 let key = format!("w/{}", self.name.as_str()).parse().expect("a key");
@@ -147,10 +147,14 @@ impl Client {
         }
     }
 
+    /// No other request has it.
+    fn title(&self) -> String {
+        format!("{}-{}", self.name.as_str(), self.number)
+    }
+
     fn create(&self) -> Command {
-        let title = format!("{}-{}", self.name.as_str(), self.number);
         let task = || NewTask {
-            body: TaskBody::new(title.as_str(), "one of several").expect("a short text"),
+            body: TaskBody::new(&self.title(), "one of several").expect("a short text"),
             spec: TaskSpec { max_attempts: 3, ..TaskSpec::default() },
             parents: Vec::new(),
         };

@@ -79,7 +79,7 @@ impl Memory {
     pub fn compare(&self, coordinator: &Coordinator) -> Findings {
         let mut findings = Findings { lost: Vec::new(), wrong: self.wrong.clone() };
         self.compare_tasks(coordinator, &mut findings);
-        self.compare_talk(coordinator, &mut findings.lost);
+        self.compare_talk(coordinator, &mut findings);
         self.compare_locks(coordinator, &mut findings.lost);
         findings
     }
@@ -114,9 +114,16 @@ impl Memory {
         }
     }
 
-    fn compare_talk(&self, coordinator: &Coordinator, lost: &mut Vec<String>) {
+    fn compare_talk(&self, coordinator: &Coordinator, findings: &mut Findings) {
         let filter = MessageFilter { limit: u32::MAX, ..MessageFilter::default() };
         let stored = coordinator.reads().messages(&filter).expect("messages can be read");
+        let mut texts = BTreeSet::new();
+        for text in stored.iter().map(|stored| stored.message.new.body.text()) {
+            if !texts.insert(text) {
+                findings.wrong.push(format!("the message {text} was sent twice"));
+            }
+        }
+        let lost = &mut findings.lost;
         let stored: BTreeSet<u64> = stored.iter().map(|stored| stored.message.id.0).collect();
         lost.extend(self.sent.difference(&stored).map(|id| format!("m{id}")));
         for (key, said) in &self.values {

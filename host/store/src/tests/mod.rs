@@ -219,7 +219,7 @@ fn a_step_that_panics_is_answered_and_the_state_comes_back_from_the_database() {
     let first = project.ask(agent("a"), Command::StartRun(request));
     // A poisoned lock would panic for ever.
     armed.clear_poison();
-    assert_eq!(first, Err(SubmitError::CommitUnknown));
+    assert_eq!(first, Err(SubmitError::Suspended(Suspended::Restarting)));
     until_it_works_again(&project, "b");
     assert!(project.knows("a") && project.knows("b"));
 }
