@@ -1,7 +1,7 @@
 //! Disks that fill up or fail under the store: it refuses, says why, can be read, and recovers by itself.
 
-use std::path::Path;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use longhouse_core::{Caller, Command, LockCommand};
 use longhouse_power::{
@@ -14,8 +14,8 @@ const CLIENTS: usize = 8;
 const SEEDS: u64 = 8;
 /// The disk fails within so many calls: some commits, and a checkpoint in most cases.
 const CALLS: u64 = 4_000;
-/// How much each client does once the disk works again: enough for another checkpoint.
-const AFTERWARDS: usize = 100;
+/// How much each client does once the disk works again: before the next checkpoint, and after it.
+const AFTERWARDS: [usize; 2] = [4, 100];
 
 #[test]
 fn a_disk_without_room_for_more() {
@@ -39,11 +39,22 @@ fn a_disk_that_does_not_sync_and_forgets() {
 
 fn every_seed(kind: FaultKind, why: Suspended) {
     for seed in 1..=SEEDS {
-        for lasts in [Lasts::UntilRepaired, Lasts::Once] {
-            let tally = Scenario::new(seed, kind, lasts, why).play();
-            println!("{kind:?} {lasts:?}, seed {seed}: {tally:?}");
+        for ends in [Ends::AtOnce, Ends::Later, Ends::AfterRestart] {
+            let tally = Scenario::new(seed, kind, ends, why).play();
+            println!("{kind:?} {ends:?}, seed {seed}: {tally:?}");
         }
     }
+}
+
+/// When the disk works again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// After one call that failed.
+    AtOnce,
+    /// When all clients were refused.
+    Later,
+    /// When the process that saw it fail has ended.
+    AfterRestart,
 }
 
 /// How requests ended.
@@ -58,52 +69,70 @@ struct Tally {
 
 struct Scenario {
     dir: tempfile::TempDir,
-    disk: std::sync::Arc<Disk>,
+    disk: Arc<Disk>,
     coordinator: Coordinator,
-    fault: Fault,
+    ends: Ends,
     why: Suspended,
     memory: Mutex<Memory>,
     tally: Mutex<Tally>,
 }
 
 impl Scenario {
-    fn new(seed: u64, kind: FaultKind, lasts: Lasts, why: Suspended) -> Self {
+    fn new(seed: u64, kind: FaultKind, ends: Ends, why: Suspended) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let live = dir.path().join("live");
         std::fs::create_dir(&live).unwrap();
         let disk = mount(&live, Synchronous::AsAsked);
         let coordinator = open(&live).unwrap();
-        let fault = Fault { at: Random::new(seed).below(CALLS), kind, lasts };
+        let lasts = if ends == Ends::AtOnce { Lasts::Once } else { Lasts::UntilRepaired };
+        disk.fail(Fault { at: Random::new(seed).below(CALLS), kind, lasts });
         let (memory, tally) = (Mutex::default(), Mutex::default());
-        Self { dir, disk, coordinator, fault, why, memory, tally }
+        Self { dir, disk, coordinator, ends, why, memory, tally }
     }
 
-    fn play(self) -> Tally {
+    fn play(mut self) -> Tally {
         let mut clients: Vec<Client> = (0..CLIENTS).map(|nth| Client::new(nth, CLIENTS, 0)).collect();
         for client in &clients {
-            client.join(&self.coordinator).unwrap();
+            for_a_while(|| client.join(&self.coordinator).is_ok());
         }
-        self.disk.fail(self.fault);
-        match self.fault.lasts {
-            Lasts::UntilRepaired => {
-                at_once(&mut clients, |client| while self.act(client) != Some(self.why) {});
-                self.is_read_only();
-            }
-            Lasts::Once => at_once(&mut clients, |client| {
+        match self.ends {
+            Ends::AtOnce => at_once(&mut clients, |client| {
                 while self.disk.failed() == 0 {
                     self.act(client);
                 }
             }),
+            Ends::Later | Ends::AfterRestart => {
+                at_once(&mut clients, |client| while self.act(client) != Some(self.why) {});
+                self.is_read_only();
+            }
         }
-        self.tally.lock().unwrap().failed = self.disk.repair();
-        at_once(&mut clients, |client| {
-            self.until_it_works(client);
-            (0..AFTERWARDS).for_each(|_| assert_eq!(self.act(client), None));
-        });
+        if self.ends == Ends::AfterRestart {
+            self.coordinator.close();
+            self.repair();
+            self.coordinator = open(&self.live()).unwrap();
+        } else {
+            self.repair();
+        }
+        for (nth, times) in AFTERWARDS.into_iter().enumerate() {
+            at_once(&mut clients, |client| {
+                self.until_it_works(client);
+                (0..times).for_each(|_| assert_eq!(self.act(client), None));
+            });
+            self.nothing_is_lost(&self.dir.path().join(format!("after-{nth}")));
+        }
+        self.coordinator.close();
+        compare_next(&self.memory.lock().unwrap(), &self.live());
         let tally = *self.tally.lock().unwrap();
         assert!(tally.failed > 0 && tally.acknowledged > 0, "{tally:?}");
-        self.nothing_is_lost();
         tally
+    }
+
+    fn live(&self) -> PathBuf {
+        self.dir.path().join("live")
+    }
+
+    fn repair(&self) {
+        self.tally.lock().unwrap().failed = self.disk.repair();
     }
 
     /// One request; why it was refused, if it was.
@@ -148,15 +177,12 @@ impl Scenario {
         });
     }
 
-    /// Not now, not after a power failure, and not for the next process.
-    fn nothing_is_lost(self) {
-        let memory = self.memory.into_inner().unwrap();
+    /// Not now, and not if the power fails now.
+    fn nothing_is_lost(&self, after: &Path) {
+        let memory = self.memory.lock().unwrap();
         assert_nothing(&memory.compare(&self.coordinator));
-        let (live, after) = (self.dir.path().join("live"), self.dir.path().join("after"));
-        self.disk.copy_what_is_synced(&live, &after).unwrap();
-        compare_next(&memory, &after);
-        self.coordinator.close();
-        compare_next(&memory, &live);
+        self.disk.copy_what_is_synced(&self.live(), after).unwrap();
+        compare_next(&memory, after);
     }
 }
 
