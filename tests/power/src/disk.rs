@@ -34,7 +34,7 @@ struct State {
     failed: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct File {
     /// As it is read.
     content: Vec<u8>,
@@ -152,6 +152,16 @@ impl Disk {
     pub fn copy_what_is_synced(&self, from: &Path, to: &Path) -> std::io::Result<()> {
         let _nobody_writes = self.state();
         copy(from, to)
+    }
+
+    /// The same in another directory, which is made. It does not fail.
+    pub(crate) fn as_left(&self, from: &Path, to: &Path) -> std::io::Result<Self> {
+        let state = self.state();
+        copy(from, to)?;
+        let moved = |path: &PathBuf| to.join(path.file_name().unwrap_or_default());
+        let files = state.files.iter().map(|(path, file)| (moved(path), file.clone())).collect();
+        let unlisted = state.unlisted.iter().map(moved).collect();
+        Ok(Self(Mutex::new(State { files, unlisted, ..State::default() })))
     }
 
     /// Begins to keep a file, which has this content.

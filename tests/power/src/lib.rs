@@ -14,4 +14,4 @@ pub use disk::{Cut, Disk, Failure, Fault, FaultKind, Lasts, Leaves, Loss, copy};
 pub use line::{Last, Line};
 pub use memory::{Findings, Memory};
 pub use random::Random;
-pub use vfs::{Synchronous, mount};
+pub use vfs::{Synchronous, mount, mount_as_left};

@@ -58,8 +58,18 @@ struct Open {
 
 /// Puts a disk under the databases of this directory that are opened from now on.
 pub fn mount(dir: &Path, synchronous: Synchronous) -> Arc<Disk> {
+    mount_disk(dir, synchronous, Disk::default())
+}
+
+/// What the next process finds if this one is killed now and the power lasts: the same, what is not synced included.
+/// It finds it in another directory, so that this one need not be killed.
+pub fn mount_as_left(disk: &Disk, from: &Path, to: &Path) -> std::io::Result<Arc<Disk>> {
+    Ok(mount_disk(to, Synchronous::AsAsked, disk.as_left(from, to)?))
+}
+
+fn mount_disk(dir: &Path, synchronous: Synchronous, disk: Disk) -> Arc<Disk> {
     SYSTEM.get_or_init(register);
-    let disk = Arc::new(Disk::default());
+    let disk = Arc::new(disk);
     let dir = dir.canonicalize().expect("the directory is there");
     let mounted = Mounted { disk: Arc::clone(&disk), synchronous };
     DISKS.lock().unwrap_or_else(PoisonError::into_inner).insert(dir, mounted);

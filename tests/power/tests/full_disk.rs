@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use longhouse_core::{Caller, Command, LockCommand};
 use longhouse_power::{
-    Client, Disk, Fault, FaultKind, Findings, Lasts, Memory, Random, Said, Synchronous, mount, open,
+    Client, Disk, Fault, FaultKind, Findings, Lasts, Memory, Random, Said, Synchronous, mount, mount_as_left,
+    open,
 };
 use longhouse_store::{Coordinator, SubmitError, Suspended};
 use rusqlite::Connection;
@@ -39,7 +40,7 @@ fn a_disk_that_does_not_sync_and_forgets() {
 
 fn every_seed(kind: FaultKind, why: Suspended) {
     for seed in 1..=SEEDS {
-        for ends in [Ends::AtOnce, Ends::Later, Ends::AfterRestart] {
+        for ends in [Ends::AtOnce, Ends::Later, Ends::AfterAKill] {
             let tally = Scenario::new(seed, kind, ends, why).play();
             println!("{kind:?} {ends:?}, seed {seed}: {tally:?}");
         }
@@ -53,8 +54,8 @@ enum Ends {
     AtOnce,
     /// When all clients were refused.
     Later,
-    /// When the process that saw it fail has ended.
-    AfterRestart,
+    /// When the process that saw it fail was killed.
+    AfterAKill,
 }
 
 /// How requests ended.
@@ -69,6 +70,7 @@ struct Tally {
 
 struct Scenario {
     dir: tempfile::TempDir,
+    live: PathBuf,
     disk: Arc<Disk>,
     coordinator: Coordinator,
     ends: Ends,
@@ -87,7 +89,7 @@ impl Scenario {
         let lasts = if ends == Ends::AtOnce { Lasts::Once } else { Lasts::UntilRepaired };
         disk.fail(Fault { at: Random::new(seed).below(CALLS), kind, lasts });
         let (memory, tally) = (Mutex::default(), Mutex::default());
-        Self { dir, disk, coordinator, ends, why, memory, tally }
+        Self { dir, live, disk, coordinator, ends, why, memory, tally }
     }
 
     fn play(mut self) -> Tally {
@@ -101,17 +103,14 @@ impl Scenario {
                     self.act(client);
                 }
             }),
-            Ends::Later | Ends::AfterRestart => {
+            Ends::Later | Ends::AfterAKill => {
                 at_once(&mut clients, |client| while self.act(client) != Some(self.why) {});
                 self.is_read_only();
             }
         }
-        if self.ends == Ends::AfterRestart {
-            self.coordinator.close();
-            self.repair();
-            self.coordinator = open(&self.live()).unwrap();
-        } else {
-            self.repair();
+        self.tally.lock().unwrap().failed = self.disk.repair();
+        if self.ends == Ends::AfterAKill {
+            self.go_on_in_another_process();
         }
         for (nth, times) in AFTERWARDS.into_iter().enumerate() {
             at_once(&mut clients, |client| {
@@ -121,18 +120,17 @@ impl Scenario {
             self.nothing_is_lost(&self.dir.path().join(format!("after-{nth}")));
         }
         self.coordinator.close();
-        compare_next(&self.memory.lock().unwrap(), &self.live());
+        compare_next(&self.memory.lock().unwrap(), &self.live);
         let tally = *self.tally.lock().unwrap();
         assert!(tally.failed > 0 && tally.acknowledged > 0, "{tally:?}");
         tally
     }
 
-    fn live(&self) -> PathBuf {
-        self.dir.path().join("live")
-    }
-
-    fn repair(&self) {
-        self.tally.lock().unwrap().failed = self.disk.repair();
+    fn go_on_in_another_process(&mut self) {
+        let next = self.dir.path().join("next");
+        self.disk = mount_as_left(&self.disk, &self.live, &next).unwrap();
+        self.live = next;
+        self.coordinator = open(&self.live).unwrap();
     }
 
     /// One request; why it was refused, if it was.
@@ -181,7 +179,7 @@ impl Scenario {
     fn nothing_is_lost(&self, after: &Path) {
         let memory = self.memory.lock().unwrap();
         assert_nothing(&memory.compare(&self.coordinator));
-        self.disk.copy_what_is_synced(&self.live(), after).unwrap();
+        self.disk.copy_what_is_synced(&self.live, after).unwrap();
         compare_next(&memory, after);
     }
 }
