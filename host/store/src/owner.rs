@@ -13,14 +13,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use longhouse_core::{
     AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Grant, Hold,
-    Keyed, LockCommand, LockReply, Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
+    Keyed, LockCommand, LockReply, Reply, Row, RunRecord, RunStatus, State, Step, TaskCommand, TaskReply,
+    Timestamp, Waiter, step,
 };
 use tokio::sync::{oneshot, watch};
 
 use crate::load::Again;
 use crate::recent::Recent;
 use crate::stage::{Batch, Follow};
-use crate::writer::{Done, Reopened, Work, Writer};
+use crate::writer::{Done, Reopened, Unwritten, Work, Writer};
 use crate::{Clock, OpenOptions, StoreError, StoredEvent, SubmitError, Suspended};
 
 /// How long the database is left alone after an attempt to open it failed; twice as long after each further one.
@@ -76,8 +77,8 @@ pub(crate) struct Owner {
     recent: Arc<Recent>,
     /// When the last command was stepped, by the clock and by the time that passes.
     last_step: (Timestamp, Instant),
-    /// Told while the database was broken; stepped once it works again.
-    told: Vec<(Caller, Command)>,
+    /// Told while the database was broken, or lost with a batch; stepped once it works again.
+    told: Vec<Told>,
     random: u64,
 }
 
@@ -86,6 +87,14 @@ struct Waiting {
     reply: ReplySender,
     /// Whom a grant is to be taken back from that does not reach them: a request with a key may be repeated.
     unkeyed: Option<AgentName>,
+}
+
+/// What nobody waits for and is not to be lost.
+struct Told {
+    caller: Caller,
+    command: Command,
+    /// It was done if the database has this event.
+    done_by: Option<EventSeq>,
 }
 
 /// Whether the state and the database can be trusted.
@@ -224,7 +233,7 @@ impl Owner {
         if self.is_sound() {
             self.step(NOBODY, caller, command, None);
         } else if command.is_to_be_made_up_for() {
-            self.told.push((caller, command));
+            self.told.push(Told { caller, command, done_by: None });
         }
     }
 
@@ -287,15 +296,16 @@ impl Owner {
         }
     }
 
-    fn written(&mut self, result: Result<Vec<StoredEvent>, StoreError>) {
+    fn written(&mut self, result: Result<Vec<StoredEvent>, Unwritten>) {
         match result {
             Ok(events) => {
                 self.recent.add(events);
                 let follow = self.in_flight.take().unwrap_or_default();
                 self.follow(follow);
             }
-            Err(error) => {
+            Err(Unwritten { error, rows, last_event }) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a batch was not committed");
+                self.keep_ends(rows, last_event);
                 // After a mistake of ours the database is being opened again already.
                 if self.is_sound() {
                     self.fail("a batch was not committed", error.suspends());
@@ -347,7 +357,8 @@ impl Owner {
     /// tell; of the rest, nothing was done.
     fn fail(&mut self, what: &'static str, why: Suspended) {
         tracing::error!(what, waiters = self.waiters.len(), "the coordinator starts again from the database");
-        self.staged = Batch::default();
+        let staged = std::mem::take(&mut self.staged);
+        self.keep_ends(staged.rows, None);
         let in_flight = self.in_flight.take().unwrap_or_default();
         let unknown: HashSet<Waiter> = in_flight.replies.into_iter().map(|(waiter, _)| waiter).collect();
         for (waiter, waiting) in self.waiters.drain() {
@@ -356,6 +367,12 @@ impl Owner {
             refuse(waiting.reply, error);
         }
         self.health = Health::Broken(Break::new(why));
+    }
+
+    /// Runs that ended have ended, though the batch that said so is lost: nobody will tell of it again.
+    fn keep_ends(&mut self, rows: Vec<Row>, done_by: Option<EventSeq>) {
+        let told = |record| Told { caller: Caller::Server, command: Command::EndRun(record), done_by };
+        self.told.extend(rows.into_iter().filter_map(ended_run).map(told));
     }
 
     /// Whether commands can be accepted.
@@ -384,8 +401,11 @@ impl Owner {
                 self.state = state;
                 self.health = Health::Sound;
                 tracing::info!("the database works again");
-                for (caller, command) in std::mem::take(&mut self.told) {
-                    self.tell(caller, command);
+                let stored = self.state.last_event();
+                for Told { caller, command, done_by } in std::mem::take(&mut self.told) {
+                    if done_by.is_none_or(|event| event > stored) {
+                        self.tell(caller, command);
+                    }
                 }
             }
             Reopened::Fails(error, stored) => {
@@ -434,6 +454,12 @@ pub(crate) fn take_back(reply: &Reply, unkeyed: Option<&AgentName>) -> Option<Co
     let Reply::Task(TaskReply::Claimed(claimed)) = reply else { return None };
     let holds: Vec<Hold> = claimed.grants.iter().map(Grant::hold).collect();
     (!holds.is_empty()).then(|| Command::Task(TaskCommand::TakeBack(agent.clone(), holds)))
+}
+
+/// The record of a run that ended, if the row is one.
+fn ended_run(row: Row) -> Option<Box<RunRecord>> {
+    let Row::PutRun(record) = row else { return None };
+    matches!(record.status, RunStatus::Ended { .. }).then_some(record)
 }
 
 /// Tells somebody that there will be no reply.

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use longhouse_core::{Event, Profiles, Row, State, Timestamp};
+use longhouse_core::{Event, EventSeq, Profiles, Row, State, Timestamp};
 
 use crate::load::{Again, Opening};
 use crate::{Ledger, StoreError, StoredEvent};
@@ -23,8 +23,16 @@ pub(crate) enum Work {
 
 /// What came of a piece of work.
 pub(crate) enum Done {
-    Written(Result<Vec<StoredEvent>, StoreError>),
+    Written(Result<Vec<StoredEvent>, Unwritten>),
     Reopened(Box<Reopened>),
+}
+
+/// A batch that was not committed, as far as anybody knows.
+pub(crate) struct Unwritten {
+    pub(crate) error: StoreError,
+    pub(crate) rows: Vec<Row>,
+    /// The database has this event if the batch was committed after all.
+    pub(crate) last_event: Option<EventSeq>,
 }
 
 /// What came of opening the database again.
@@ -76,7 +84,9 @@ fn run(ledger: &mut Ledger, inbox: &Receiver<Work>, done: &mut impl FnMut(Done))
     loop {
         match inbox.recv_timeout(IDLE) {
             Ok(Work::Write { rows, events }) => {
-                done(Done::Written(ledger.write(&rows, &events)));
+                let written = ledger.write(&rows, &events);
+                let last_event = events.last().map(|event| event.seq);
+                done(Done::Written(written.map_err(|error| Unwritten { error, rows, last_event })));
                 ledger.checkpoint_if_due();
             }
             Ok(Work::Reopen(again, now)) => done(Done::Reopened(Box::new(reopen(ledger, again, now)))),

@@ -82,6 +82,8 @@ pub struct Loss {
     pub kept: u64,
     /// Files whose creation was forgotten.
     pub unlisted: u64,
+    /// Whether a checkpoint was cut: the database had changes that were not synced, and not the WAL alone.
+    pub in_database: bool,
 }
 
 /// A disk that fails.
@@ -158,6 +160,7 @@ impl Disk {
     pub(crate) fn as_left(&self, from: &Path, to: &Path) -> std::io::Result<Self> {
         let state = self.state();
         copy(from, to)?;
+        let to = to.canonicalize()?;
         let moved = |path: &PathBuf| to.join(path.file_name().unwrap_or_default());
         let files = state.files.iter().map(|(path, file)| (moved(path), file.clone())).collect();
         let unlisted = state.unlisted.iter().map(moved).collect();
@@ -319,6 +322,7 @@ impl State {
         }
         for (path, file) in &self.files {
             if !file.unsynced.is_empty() {
+                loss.in_database |= path.extension().is_some_and(|extension| extension == "db");
                 leave(path, &file.unsynced, cut.leaves, &mut random, &mut loss);
             }
         }

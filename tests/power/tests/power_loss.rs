@@ -13,11 +13,9 @@ const CLIENTS: usize = 24;
 const ROUNDS: u64 = 200;
 /// A database is used for so many rounds at most, so that comparing it takes no time.
 const ROUNDS_OF_A_DATABASE: u64 = 10;
-/// The longest round, in calls to the disk: some dozens of commits, with checkpoints among them.
-const CALLS: u64 = 3_000;
-/// One in so many rounds ends while the database is being made or opened.
-const EARLY: u64 = 5;
-const CALLS_OF_AN_OPENING: u64 = 120;
+/// The power fails within so many calls to the disk: while the database is made or opened, after some dozens of commits,
+/// or after some checkpoints.
+const CALLS: [u64; 4] = [150, 3_000, 3_000, 12_000];
 
 /// What came of some rounds.
 #[derive(Debug, Default)]
@@ -28,13 +26,18 @@ struct Total {
     dropped: u64,
     torn: u64,
     kept: u64,
+    /// Rounds that ended within a checkpoint.
+    checkpoints: u64,
 }
 
 #[test]
 fn what_was_acknowledged_survives_power_failures() {
     let total = rounds(Synchronous::AsAsked, ROUNDS);
     assert_eq!(total.lost, 0, "acknowledged, and gone");
-    assert!(total.dropped > 0 && total.torn > 0 && total.kept > 0, "nothing was at stake: {total:?}");
+    assert!(
+        total.dropped > 0 && total.torn > 0 && total.kept > 0 && total.checkpoints > 0,
+        "nothing was at stake: {total:?}"
+    );
     assert!(
         total.acknowledged > 20 * ROUNDS && total.unknown > ROUNDS,
         "hardly anything was done: {total:?}"
@@ -43,7 +46,7 @@ fn what_was_acknowledged_survives_power_failures() {
 
 #[test]
 fn a_server_that_syncs_less_is_caught() {
-    let total = rounds(Synchronous::Normal, ROUNDS / 10);
+    let total = rounds(Synchronous::Normal, ROUNDS);
     assert!(total.lost > 0, "synchronous=NORMAL was not noticed: {total:?}");
 }
 
@@ -81,8 +84,7 @@ fn one(
     total: &mut Total,
 ) -> bool {
     let leaves = [Leaves::Nothing, Leaves::Beginning, Leaves::Anything][random.below(3) as usize];
-    let calls = if random.below(EARLY) == 0 { CALLS_OF_AN_OPENING } else { CALLS };
-    let cut_at = 1 + random.below(calls);
+    let cut_at = 1 + random.below(CALLS[random.below(CALLS.len() as u64) as usize]);
     let before = memory.acknowledged();
     let live = dir.join("live");
     std::fs::create_dir_all(&live).unwrap();
@@ -107,6 +109,7 @@ fn one(
     total.dropped += loss.dropped;
     total.torn += loss.torn;
     total.kept += loss.kept;
+    total.checkpoints += u64::from(loss.in_database);
     !lost.is_empty()
 }
 
