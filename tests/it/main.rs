@@ -6,6 +6,7 @@ mod checks;
 mod claims;
 mod cli;
 mod crash;
+mod crew;
 mod errors;
 mod events;
 mod files;

@@ -1,8 +1,8 @@
 //! What can be asked of a project's coordinator.
 
 use crate::{
-    AgentName, Capability, EventSeq, HookName, Keyed, LockCommand, Profiles, QueueCommand, Role, RunId,
-    RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp, TokenHash,
+    AgentName, Capability, CrewCommand, EventSeq, HookName, Keyed, LockCommand, Profiles, QueueCommand, Role,
+    RunId, RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp, TokenHash,
 };
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
@@ -99,4 +99,6 @@ pub enum Command {
     Forgive,
     /// About messages, shared state and the project's progress.
     Talk(TalkCommand),
+    /// About the agents at work.
+    Crew(CrewCommand),
 }

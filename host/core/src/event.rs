@@ -1,8 +1,8 @@
 //! What happened, in order, for whoever watches.
 
 use crate::{
-    AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId, TalkEvent,
-    TaskId, Timestamp,
+    AboutAgent, AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId,
+    TalkEvent, TaskId, Timestamp,
 };
 
 /// Something that happened.
@@ -62,6 +62,8 @@ pub enum EventKind {
     Lock(AboutLock),
     /// About messages, shared state and the project's progress.
     Talk(TalkEvent),
+    /// About an agent at work.
+    Crew(AboutAgent),
 }
 
 impl EventKind {
@@ -77,6 +79,7 @@ impl EventKind {
             Self::Queue(event) => event.type_name(),
             Self::Lock(about) => about.event.type_name(),
             Self::Talk(event) => event.type_name(),
+            Self::Crew(about) => about.event.type_name(),
         }
     }
 
@@ -90,7 +93,8 @@ impl EventKind {
             | Self::Task(_)
             | Self::Queue(_)
             | Self::Lock(_)
-            | Self::Talk(_) => None,
+            | Self::Talk(_)
+            | Self::Crew(_) => None,
         }
     }
 
@@ -105,7 +109,8 @@ impl EventKind {
             | Self::RunEnded { .. }
             | Self::Queue(_)
             | Self::Lock(_)
-            | Self::Talk(_) => None,
+            | Self::Talk(_)
+            | Self::Crew(_) => None,
         }
     }
 }

@@ -70,8 +70,8 @@ macro_rules! name {
 name!(
     /// The name of an agent, unique in its project.
     AgentName,
-    is_name,
-    "an agent name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+    is_agent_name,
+    "an agent name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit, and not \"me\")"
 );
 name!(
     /// The name of a project, unique on its server.
@@ -91,6 +91,13 @@ name!(
     HookName,
     is_name,
     "a webhook name (1 to 64 of a-z, 0-9, '.', '_', '-', beginning with a letter or digit)"
+);
+
+name!(
+    /// Whose models an agent works with, such as `anthropic`: agents of one provider share its rate limits.
+    ProviderName,
+    is_word,
+    "a provider (1 to 64 letters, digits and any of '.', '_', '-', ':', '/', '+')"
 );
 
 name!(
@@ -140,6 +147,11 @@ fn is_key(text: &str) -> bool {
 fn is_part(word: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-' | b':' | b'+');
     !word.is_empty() && word.bytes().all(plain)
+}
+
+/// In addresses, `me` is whoever asks.
+fn is_agent_name(text: &str) -> bool {
+    is_name(text) && text != "me"
 }
 
 fn is_word(text: &str) -> bool {

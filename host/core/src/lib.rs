@@ -6,6 +6,7 @@
 
 mod agent;
 mod command;
+mod crew;
 mod decide;
 mod directory;
 mod event;
@@ -29,12 +30,16 @@ mod token;
 
 pub use agent::{Agent, AgentFacts, Role, UnknownRole};
 pub use command::{Caller, Command, Envelope, NewAgent, Waiter};
+pub use crew::{
+    AboutAgent, AgentStatus, Budget, Cooldown, Cost, Counted, CrewCommand, CrewEvent, CrewRefusal, CrewReply,
+    CrewRow, CrewSeed, Gone, Heartbeat, Interrupt, MemberFacts, Presence, Spender, Standing, Usage,
+};
 pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
 pub use id::{
     AgentName, BootNumber, Capability, ChannelName, EventSeq, Fence, HookName, InvalidId, Key, Label, LockId,
-    MessageId, ProfileName, ProjectName, RunId, Session, StateKey, StateVersion, TaskId,
+    MessageId, ProfileName, ProjectName, ProviderName, RunId, Session, StateKey, StateVersion, TaskId,
 };
 pub use lock::{
     AboutLock, Authority, Changes, Holder, Lock, LockCommand, LockEvent, LockMode, LockRefusal, LockReply,

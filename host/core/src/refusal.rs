@@ -1,6 +1,6 @@
 //! Why something was not done. A refusal changes nothing, and says what to do next.
 
-use crate::{AgentName, LockRefusal, ProfileName, Role, RunId, TalkRefusal, TaskRefusal};
+use crate::{AgentName, CrewRefusal, LockRefusal, ProfileName, Role, RunId, TalkRefusal, TaskRefusal};
 
 /// Why the coordinator did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,9 @@ pub enum Refusal {
     /// About messages and shared state.
     #[error(transparent)]
     Talk(#[from] TalkRefusal),
+    /// About agents at work.
+    #[error(transparent)]
+    Crew(#[from] CrewRefusal),
 }
 
 fn list<T: ToString>(items: &[T]) -> String {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TalkReply, TaskReply,
-    Timestamp,
+    Access, AgentName, CrewReply, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TalkReply,
+    TaskReply, Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -30,6 +30,8 @@ pub enum Reply {
     Queue(Box<QueueFacts>),
     /// About locks.
     Lock(LockReply),
+    /// About agents at work.
+    Crew(CrewReply),
     /// It was not done, and nothing changed.
     #[serde(skip)]
     Refused(Refusal),
@@ -38,6 +40,23 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// What a request that comes again is answered. What only tells how something was at that moment is not kept: it is
+    /// told that the request was carried out.
+    pub(crate) fn kept(&self) -> Self {
+        match self {
+            Self::RunStarted(_)
+            | Self::RunIsLive(_)
+            | Self::RunIsNotLive(_)
+            | Self::Queue(_)
+            | Self::Refused(_)
+            | Self::Crew(CrewReply::Found(_))
+            | Self::Lock(LockReply::Found(_))
+            | Self::Talk(TalkReply::Mail(_))
+            | Self::Task(TaskReply::Live(_) | TaskReply::Why(_)) => Self::Done,
+            Self::Done | Self::Crew(_) | Self::Lock(_) | Self::Talk(_) | Self::Task(_) => self.clone(),
+        }
+    }
+
     /// Whether the reply may be sent before the batch is durable. True of a run's start alone: a run's
     /// authority is checked again when it publishes, and until then nothing outside depends on it.
     pub const fn precedes_commit(&self) -> bool {
@@ -49,6 +68,7 @@ impl Reply {
             | Self::Task(_)
             | Self::Queue(_)
             | Self::Lock(_)
+            | Self::Crew(_)
             | Self::Refused(_)
             | Self::Talk(_) => false,
         }

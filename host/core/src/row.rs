@@ -1,8 +1,8 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
 use crate::{
-    Agent, AgentName, EventSeq, Fence, HookName, KeptReply, Key, LockRow, QueueRules, RunRecord, TalkRow,
-    TaskRow, Token, TokenHash,
+    Agent, AgentName, CrewRow, EventSeq, Fence, HookName, KeptReply, Key, LockRow, QueueRules, RunRecord,
+    TalkRow, TaskRow, Token, TokenHash,
 };
 
 /// One change to the stored truth.
@@ -36,6 +36,8 @@ pub enum Row {
     SetDelivered(HookName, EventSeq),
     /// About messages, shared state and the project's progress.
     Talk(TalkRow),
+    /// About agents at work.
+    Crew(CrewRow),
 }
 
 impl Row {
@@ -52,7 +54,8 @@ impl Row {
             | Self::ForgetReplies(..)
             | Self::ForgetAllReplies(_)
             | Self::SetDelivered(..)
-            | Self::Talk(_) => false,
+            | Self::Talk(_)
+            | Self::Crew(_) => false,
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::crew::Crew;
 use crate::decide::rank_by_priority;
 use crate::lock::Locks;
 use crate::queue::Queue;
 use crate::remembered::Remembered;
 use crate::talk::Talk;
 use crate::{
-    Agent, AgentName, BootNumber, Command, Consumption, Directory, Effect, EventSeq, Fence, KeptReply,
-    LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus, Stands,
-    TalkSeed, Task, TaskId, Timestamp, Token, TokenHash, Waiter,
+    Agent, AgentName, BootNumber, Command, Consumption, CrewSeed, Directory, Effect, EventSeq, Fence,
+    KeptReply, LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus,
+    Stands, TalkSeed, Task, TaskId, Timestamp, Token, TokenHash, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -32,6 +33,7 @@ pub struct State {
     pub(crate) last_lock: LockId,
     pub(crate) locks: Locks,
     pub(crate) talk: Talk,
+    pub(crate) crew: Crew,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -71,6 +73,8 @@ pub struct Seed {
     pub locks: Vec<Lock>,
     /// Messages and shared state.
     pub talk: TalkSeed,
+    /// The agents at work.
+    pub crew: CrewSeed,
 }
 
 impl State {
@@ -94,6 +98,7 @@ impl State {
             last_lock: LockId(seed.last_lock),
             locks: Locks::default(),
             talk: Talk::rebuild(seed.talk),
+            crew: Crew::rebuild(seed.crew, seed.now),
         };
         state.queue.rules = seed.queue_rules;
         state.queue.keys = seed.task_keys.into_iter().collect();
@@ -128,6 +133,7 @@ impl State {
             });
         }
         self.locks.forgive(now);
+        self.crew.forgive(now);
     }
 
     /// Whoever waits for something to happen.
@@ -155,7 +161,8 @@ impl State {
         let lock = self.locks.first_expiry().map(|(at, _)| at);
         let request = self.locks.first_until();
         let talk = self.talk.waits.first_until().map(|(at, _)| at);
-        [task, claim, self.queue.reopens_at, lock, request, talk].into_iter().flatten().min()
+        let crew = self.crew.next_due();
+        [task, claim, self.queue.reopens_at, lock, request, talk, crew].into_iter().flatten().min()
     }
 
     /// What begins again when a state does: effects that an earlier process may not have carried out.

@@ -4,7 +4,7 @@ use longhouse_core::{BootNumber, Profiles, Seed, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
-use crate::rows::{agents, counters, events, locks, replies, runs, settings, talk, tasks, tokens};
+use crate::rows::{agents, counters, crew, events, locks, replies, runs, settings, talk, tasks, tokens};
 
 /// What is known besides the database when a state is rebuilt.
 pub(crate) enum Opening {
@@ -44,6 +44,7 @@ pub(crate) fn load(
         last_lock: locks::last_id(&transaction)?,
         locks: locks::all(&transaction)?,
         talk: talk::seed(&transaction)?,
+        crew: crew::seed(&transaction)?,
     };
     transaction.commit()?;
     Ok((State::rebuild(seed), boot))

@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0002_tasks.sql"),
     include_str!("../migrations/0003_locks.sql"),
     include_str!("../migrations/0004_talk.sql"),
+    include_str!("../migrations/0005_crew.sql"),
 ];
 
 /// Brings the database to the newest schema, in one transaction.

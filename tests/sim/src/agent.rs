@@ -255,6 +255,7 @@ fn ends_a_hold(command: &TaskCommand, reply: &Reply) -> bool {
         | Reply::RunIsNotLive(_)
         | Reply::Queue(_)
         | Reply::Lock(_)
+        | Reply::Crew(_)
         | Reply::Talk(_) => false,
     }
 }

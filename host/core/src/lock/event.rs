@@ -21,8 +21,8 @@ pub enum LockEvent {
     },
     /// It was given back, or what it belonged to ended.
     Released { holder: AgentName, fence: Fence, cause: ReleaseCause },
-    /// Its lease was lost; it ends by itself.
-    Orphaned { holder: AgentName, fence: Fence, task: Hold, ends_at_ms: Timestamp },
+    /// Its lease or its holder was lost; it ends by itself.
+    Orphaned { holder: AgentName, fence: Fence, task: Option<Hold>, ends_at_ms: Timestamp },
     /// Nobody renewed it.
     Expired { holder: AgentName, fence: Fence },
     /// Somebody ended it, and its holder must stop: every fence up to `raised_to` is older than that.
@@ -41,6 +41,8 @@ pub enum ReleaseCause {
     LeaseEnded,
     /// Its holder was removed.
     HolderRemoved,
+    /// Its holder left.
+    HolderLeft,
 }
 
 impl LockEvent {

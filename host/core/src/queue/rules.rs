@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Running};
-use crate::{AgentName, Label, Timestamp};
+use crate::{AgentName, Budget, Label, Timestamp};
 
 /// What a coordinator set for the queue. Stored whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -29,6 +29,12 @@ pub struct QueueLimits {
     pub per_agent: Option<u32>,
     /// Tasks held by these agents at once.
     pub agents: BTreeMap<AgentName, u32>,
+    /// What everybody may use together.
+    pub budget: Option<Budget>,
+    /// What each agent may use, save those named in `agent_budgets`.
+    pub budget_per_agent: Option<Budget>,
+    /// What these agents may use.
+    pub agent_budgets: BTreeMap<AgentName, Budget>,
 }
 
 /// Bounds on the tasks with one label.
@@ -69,6 +75,11 @@ impl QueueRules {
                         || limit.starts_per_second.is_some_and(|rate| rates.opens_at(label, rate) > now)
                 })
         })
+    }
+
+    /// How much the agent may use.
+    pub(crate) fn budget_of(&self, agent: &AgentName) -> Option<&Budget> {
+        self.limits.agent_budgets.get(agent).or(self.limits.budget_per_agent.as_ref())
     }
 
     /// How many tasks the agent may hold at once.

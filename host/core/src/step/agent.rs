@@ -1,9 +1,9 @@
 //! Agents, tokens and profiles.
 
-use super::{Answer, Context, Effect, lock, talk, task};
+use super::{Answer, Context, Effect, crew, lock, talk, task};
 use crate::{
-    Agent, AgentName, EventKind, NewAgent, ProfileName, Profiles, Refusal, Reply, Role, Row, Timestamp,
-    Token, TokenHash,
+    Agent, AgentName, EventKind, NewAgent, ProfileName, Profiles, Refusal, ReleaseCause, Reply, Role, Row,
+    Timestamp, Token, TokenHash,
 };
 
 pub(super) fn add(context: &mut Context<'_>, new: NewAgent) -> Answer {
@@ -32,6 +32,7 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
         return Err(Refusal::NoSuchAgent(name.clone()));
     }
     talk::remove_agent(context, name);
+    crew::remove(context, name);
     let state = &mut *context.state;
     let tokens = state.tokens.extract_if(.., |_, token| token.agent == *name).map(|(hash, _)| hash);
     context.step.rows.extend(tokens.map(Row::DeleteToken));
@@ -44,9 +45,10 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
     context.state.remembered.forget(name);
     let author = context.author();
     context.event(author, EventKind::AgentRemoved { name: name.clone() });
-    task::holder_removed(context, name);
-    task::refuse_waiting(context, name);
-    lock::holder_removed(context, name);
+    let gone = || Refusal::CallerGone(name.clone());
+    task::give_all_back(context, name, &"its holder was removed".into());
+    task::refuse_waiting(context, name, &gone());
+    lock::release_all(context, name, ReleaseCause::HolderRemoved, &gone());
     Ok(Reply::Done)
 }
 

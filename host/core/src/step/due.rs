@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::task::{end, lost};
-use super::{Context, lock};
+use super::{Context, crew, lock};
 use crate::{NoteKind, TaskEvent, TaskId, TaskStatus};
 
 /// Decides everything that is due by now.
@@ -24,6 +24,8 @@ pub(super) fn decide(context: &mut Context<'_>) {
         context.state.queue.reopens_at = None;
         context.state.queue.stirred = true;
     }
+    crew::look_after(context);
+    crew::warm(context);
     while let Some((at, waiter)) = context.state.talk.waits.first_until()
         && at <= context.now
     {

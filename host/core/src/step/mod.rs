@@ -30,6 +30,7 @@
 
 mod agent;
 mod authority;
+mod crew;
 mod due;
 mod lock;
 mod queue;
@@ -139,7 +140,8 @@ fn dispatch(
         Command::Task(command) => return task::dispatch(context, command, keyed),
         Command::Queue(command) => queue::dispatch(context, command),
         Command::Lock(command) => return lock::dispatch(context, command, keyed),
-        Command::Touch(agent, session) => task::touch(context, &agent, session.as_ref()),
+        Command::Touch(agent, session) => crew::touch(context, &agent, session.as_ref()),
+        Command::Crew(command) => crew::dispatch(context, command),
         Command::Leave(waiter) => leave(context, waiter),
         Command::Delivered(hook, event) => delivered(context, hook, event),
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),

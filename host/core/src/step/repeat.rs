@@ -61,7 +61,7 @@ impl Context<'_> {
         if !self.state.agents.contains_key(agent) {
             return;
         }
-        let kept = KeptReply { agent: agent.clone(), keyed, reply: Arc::new(reply.clone()), at: self.now };
+        let kept = KeptReply { agent: agent.clone(), keyed, reply: Arc::new(reply.kept()), at: self.now };
         self.step.rows.push(Row::KeepReply(Box::new(kept.clone())));
         let forgotten = self.state.remembered.keep(kept);
         if !forgotten.is_empty() {

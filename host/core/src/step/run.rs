@@ -1,6 +1,6 @@
 //! Runs, from admission to record.
 
-use super::{Answer, Context, Effect};
+use super::{Answer, Context, Effect, crew};
 use crate::{
     Access, Admit, AgentFacts, AgentName, EventKind, Hold, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
     RunRecord, RunRequest, RunStatus, StartedRun, Under,
@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     let agent = context.agent(Role::Worker)?.clone();
+    crew::check_not_interrupted(context, &agent.name)?;
     let hold = hold_of(context, &agent.name, request.under)?;
     let state = &mut *context.state;
     let Some(profile) = state.profiles.get(&agent.profile) else {
@@ -61,9 +62,13 @@ fn hold_of(context: &Context<'_>, agent: &AgentName, under: Under) -> Result<Opt
         Under::NoLease => return Ok(None),
         Under::TheOnlyLease => {}
     }
-    let [only] = context.state.queue.running.held_by(agent) else { return Ok(None) };
-    let lease = context.state.queue.get(*only).and_then(|task| task.state.lease.as_ref());
-    Ok(lease.map(|lease| Hold { task: *only, fence: lease.fence }))
+    Ok(only_lease(context, agent))
+}
+
+/// The lease of an agent that holds exactly one.
+pub(super) fn only_lease(context: &Context<'_>, agent: &AgentName) -> Option<Hold> {
+    let [only] = context.state.queue.running.held_by(agent) else { return None };
+    context.state.queue.hold_on(*only)
 }
 
 /// A run that ended in the meantime is no failure: its record is stored, and says more than a job's would.

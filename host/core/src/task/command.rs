@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Hold, Priority, Progress, StoredTask, TaskBody, TaskSpec, Verify};
-use crate::{AgentName, Capability, Label, PathPattern, Session, TaskId, Timestamp};
+use crate::{AgentName, Budget, Capability, Label, PathPattern, Session, TaskId, Timestamp};
 
 /// What can be asked about tasks. [`step`](crate::step) has the table of what each does in each status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,11 +166,13 @@ pub struct TaskPatch {
     pub verify: Option<Option<Verify>>,
     /// Never by the task's holder.
     pub depends_on: Option<Vec<TaskId>>,
+    /// Never by the task's holder. `Some(None)` for none.
+    pub budget: Option<Option<Budget>>,
 }
 
 impl TaskPatch {
     /// Whether it changes what a task's holder is measured by.
     pub const fn changes_terms(&self) -> bool {
-        self.verify.is_some() || self.depends_on.is_some()
+        self.verify.is_some() || self.depends_on.is_some() || self.budget.is_some()
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Hold, Task, TaskStatus};
-use crate::{AgentName, Fence, Label, LockId, Rank, TaskId, Timestamp};
+use crate::{AgentName, Fence, Interrupt, Label, LockId, ProviderName, Rank, Spender, TaskId, Timestamp};
 
 /// The answer to a [`TaskCommand`](super::TaskCommand).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,25 @@ pub enum Nothing {
     Limit {
         /// How many that is.
         limit: u32,
+    },
+    /// The provider of the agent's model is to be left alone for a while.
+    RateLimited {
+        /// Which.
+        provider: ProviderName,
+        /// Until when.
+        until_ms: Timestamp,
+    },
+    /// A budget is spent.
+    Budget {
+        /// Whose.
+        of: Spender,
+        /// What of it, in words.
+        spent: String,
+    },
+    /// The agent is to stop, and has not acknowledged that.
+    Interrupted {
+        /// The wish, and how it is acknowledged.
+        interrupt: Interrupt,
     },
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Hold;
-use crate::{AgentName, Capability, Key, Label, PathPattern, TaskId, Timestamp};
+use crate::{AgentName, Budget, Capability, Key, Label, PathPattern, TaskId, Timestamp};
 
 /// The longest title, in bytes.
 pub const MAX_TITLE: usize = 300;
@@ -58,6 +58,9 @@ pub struct TaskSpec {
     pub on_parent_failure: OnParentFailure,
     /// The work that it judges, if it is a check.
     pub checks: Option<Hold>,
+    /// How much may be used for it; then it waits for somebody to decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 /// How much a task matters, from −100 to 100; 0 unless said otherwise.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{TaskBody, TaskSpec};
-use crate::{AgentName, Fence, InvalidId, Rank, Session, TaskId, Timestamp};
+use crate::{AgentName, Fence, InvalidId, Rank, Session, TaskId, Timestamp, Usage};
 
 /// Where a task stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,8 +140,21 @@ pub struct TaskState {
     pub preferred: Option<Preferred>,
     /// How far it is, as its worker says.
     pub progress: Option<Progress>,
+    /// What was used for it, in all incarnations.
+    #[serde(default, skip_serializing_if = "Usage::is_nothing")]
+    pub usage: Usage,
+    /// What of that was used when it got its budget.
+    #[serde(default, skip_serializing_if = "Usage::is_nothing")]
+    pub budget_from: Usage,
     /// When any of this last changed.
     pub updated_at: Timestamp,
+}
+
+impl Task {
+    /// What of its budget is spent, in words, if anything is.
+    pub fn spent(&self) -> Option<String> {
+        self.spec.budget.as_ref()?.spent_by(&self.state.usage.since(&self.state.budget_from))
+    }
 }
 
 /// For whom a task is kept, for a while.
@@ -277,6 +290,8 @@ impl TaskState {
             cancel_requested: false,
             preferred: None,
             progress: None,
+            usage: Usage::NOTHING,
+            budget_from: Usage::NOTHING,
             updated_at: now,
         }
     }

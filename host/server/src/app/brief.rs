@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use longhouse_core::{
-    Agent, EventSeq, Importance, Lock, Message, NoteKind, QueueFacts, RunId, StoredTask, TaskId, TaskStatus,
-    Timestamp, Which,
+    Agent, Cooldown, EventSeq, Importance, Interrupt, Lock, Message, NoteKind, QueueFacts, RunId, StoredTask,
+    TaskId, TaskStatus, Timestamp, Which,
 };
 use longhouse_store::{TaskFilter, TaskRecord};
 
 use super::messages::{self, InboxRequest};
-use super::{AppError, Project, locks, queue, runs, tasks};
+use super::{AppError, Project, crew, locks, queue, runs, tasks};
 
 /// The most of anything in one brief.
 const MOST: u32 = 5;
@@ -33,6 +33,10 @@ pub struct Brief {
     pub unread: u64,
     /// The first of them.
     pub mail: Vec<Message>,
+    /// Somebody wants it to stop.
+    pub interrupt: Option<Interrupt>,
+    /// Its provider is to be left alone.
+    pub cooldown: Option<Cooldown>,
     /// The queue as a whole.
     pub queue: QueueFacts,
     /// Whatever happened later is an event after this one.
@@ -42,6 +46,8 @@ pub struct Brief {
 /// What would be sensible now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
+    /// Stop: somebody said so, in this event.
+    Stop(EventSeq),
     /// Stop the work on a task: it is not wanted any more.
     GiveUp(TaskId),
     /// Read the mail: some of it should not wait.
@@ -61,6 +67,9 @@ pub enum Next {
 impl Brief {
     /// What would be sensible now.
     pub fn next(&self) -> Next {
+        if let Some(interrupt) = &self.interrupt {
+            return Next::Stop(interrupt.seq);
+        }
         let held = || self.held.iter().map(|record| &record.stored.task);
         if let Some(task) = held().find(|task| task.state.cancel_requested) {
             return Next::GiveUp(task.id);
@@ -116,7 +125,23 @@ pub async fn brief(project: &Arc<Project>, agent: Agent) -> Result<Brief, AppErr
     let inbox = messages::inbox(project, name.clone(), unread).await?;
     let (unread, mail) = (inbox.facts.unread, inbox.messages);
     let mail = mail.into_iter().map(|stored| stored.message).collect();
-    Ok(Brief { agent, held, verifying, questions, locks, runs: live, unread, mail, queue, as_of })
+    let facts = crew::find(project, name.clone(), name.clone()).await?;
+    let interrupt = facts.standing.and_then(|standing| standing.interrupt);
+    let cooldown = facts.cooldown;
+    Ok(Brief {
+        agent,
+        held,
+        verifying,
+        questions,
+        locks,
+        runs: live,
+        unread,
+        mail,
+        interrupt,
+        cooldown,
+        queue,
+        as_of,
+    })
 }
 
 const fn waiting() -> TaskFilter {

@@ -75,6 +75,8 @@ fn body(brief: &Brief) -> Value {
             .collect::<Vec<_>>(),
         "unread": brief.unread,
         "mail": brief.mail.iter().map(mail).collect::<Vec<_>>(),
+        "interrupt": brief.interrupt,
+        "rate_limited": brief.cooldown,
         "queue": brief.queue.counts,
         "next": next(&brief.next()),
         "as_of": brief.as_of,
@@ -132,6 +134,10 @@ fn lock(lock: &Lock) -> Value {
 
 fn next(next: &Next) -> String {
     match next {
+        Next::Stop(seq) => {
+            let seq = seq.0;
+            format!("stop what you do, and say that you know: heartbeat with ack_interrupt: {seq}")
+        }
         Next::GiveUp(task) => format!("{task} is not wanted any more: stop, and release it"),
         Next::GoOn(task) => {
             format!("go on with {task}; tell its progress now and then, and complete, fail or release it")
@@ -169,6 +175,14 @@ fn write_text(text: &mut String, brief: &Brief, project: &str, now: Timestamp) -
         write!(text, " and the capabilities {}", cut(&capabilities.join(", "), LINE))?;
     }
     writeln!(text, ".\nNext: {}.", next(&brief.next()))?;
+    if let Some(interrupt) = &brief.interrupt {
+        let by = interrupt.by.as_ref().map_or("the operator", |by| by.as_str());
+        writeln!(text, "{by} wants you to stop: {}", indented(cut(&interrupt.reason, NOTE)))?;
+    }
+    if let Some(cooldown) = &brief.cooldown {
+        let left = cooldown.until_ms.since(now).as_secs();
+        writeln!(text, "{} is rate limited: no tasks for another {left} s.", cooldown.provider)?;
+    }
     for (place, record) in brief.held.iter().enumerate() {
         write_task(text, record, described(place), now)?;
     }

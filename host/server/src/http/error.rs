@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use longhouse_core::{
-    AgentName, InvalidId, InvalidMessage, InvalidPath, InvalidTask, LockId, LockRefusal, Refusal,
-    TalkRefusal, TaskRefusal, Unauthenticated,
+    AgentName, CrewRefusal, InvalidId, InvalidMessage, InvalidPath, InvalidTask, LockId, LockRefusal,
+    Refusal, TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError};
@@ -198,6 +198,7 @@ impl From<Refusal> for ApiError {
             Refusal::Task(refusal) => task(&refusal),
             Refusal::Lock(refusal) => lock(&refusal),
             Refusal::Talk(refusal) => talk(&refusal),
+            Refusal::Crew(refusal) => crew(&refusal),
             Refusal::TokenExists => Self::internal(&refusal),
         }
     }
@@ -276,6 +277,25 @@ fn lock(refusal: &LockRefusal) -> ApiError {
         LockRefusal::Orphaned { lock, left_ms, .. } => answer(StatusCode::CONFLICT, "stale_lock")
             .with("lock", lock.to_string())
             .retry_after(Duration::from_millis(*left_ms)),
+    }
+}
+
+fn crew(refusal: &CrewRefusal) -> ApiError {
+    let answer = |status, code| ApiError::new(status, code, refusal.to_string());
+    let invalid = |field| answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", field);
+    match refusal {
+        CrewRefusal::Ttl(_) => invalid("ttl_ms"),
+        CrewRefusal::Doing(_) => invalid("status"),
+        CrewRefusal::NoProvider(_) => invalid("provider"),
+        CrewRefusal::NotYours { by, .. } => {
+            answer(StatusCode::FORBIDDEN, "not_yours").with("holder", json!({ "agent": by }))
+        }
+        CrewRefusal::TooManyProviders(limit) => {
+            answer(StatusCode::TOO_MANY_REQUESTS, "too_many_providers").with("limit", *limit)
+        }
+        CrewRefusal::Left(_) => answer(StatusCode::CONFLICT, "left"),
+        CrewRefusal::Interrupted { seq, by, reason } => answer(StatusCode::CONFLICT, "interrupted")
+            .with("interrupt", json!({ "seq": seq, "by": by, "reason": reason })),
     }
 }
 

@@ -3,6 +3,8 @@
 mod admin;
 mod auth;
 mod brief;
+mod crew;
+mod crew_body;
 mod error;
 mod events;
 mod extract;

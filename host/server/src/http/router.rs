@@ -12,7 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
 use super::{
-    ApiError, admin, brief, events, files, locks, messages, progress, queue, runs, server, shared, tasks,
+    ApiError, admin, brief, crew, events, files, locks, messages, progress, queue, runs, server, shared,
+    tasks,
 };
 use crate::app::{App, Project};
 
@@ -105,6 +106,23 @@ fn routes() -> Vec<Route> {
             post(locks::break_lock),
         ),
         project(Method::DELETE, "/v1/projects/{project}/locks/{id}", Role::Worker, delete(locks::release)),
+        project(Method::GET, "/v1/projects/{project}/agents", Role::Observer, get(crew::list)),
+        project(Method::GET, "/v1/projects/{project}/agents/{name}", Role::Observer, get(crew::find)),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/agents/me/heartbeat",
+            Role::Observer,
+            post(crew::heartbeat),
+        ),
+        project(Method::POST, "/v1/projects/{project}/agents/me/backoff", Role::Worker, post(crew::backoff)),
+        project(Method::POST, "/v1/projects/{project}/agents/me/usage", Role::Worker, post(crew::usage)),
+        project(Method::POST, "/v1/projects/{project}/agents/me/leave", Role::Observer, post(crew::leave)),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/agents/{name}/interrupt",
+            Role::Coordinator,
+            post(crew::interrupt),
+        ),
         project(Method::GET, "/v1/projects/{project}/brief", Role::Observer, get(brief::read)),
         project(Method::GET, "/v1/projects/{project}/events", Role::Observer, get(events::read)),
         project(
@@ -112,6 +130,12 @@ fn routes() -> Vec<Route> {
             "/v1/projects/{project}/classic/task-queue.json",
             Role::Observer,
             get(tasks::classic),
+        ),
+        project(
+            Method::GET,
+            "/v1/projects/{project}/classic/worker-status.json",
+            Role::Observer,
+            get(crew::classic),
         ),
         project(Method::GET, "/v1/projects/{project}/admin/agents", Role::Admin, get(admin::list)),
         project(Method::POST, "/v1/projects/{project}/admin/agents", Role::Admin, post(admin::add)),

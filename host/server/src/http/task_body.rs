@@ -1,9 +1,9 @@
 //! Tasks as JSON.
 
 use longhouse_core::{
-    AgentName, Backoff, Capability, Created, Fence, Grant, Held, Hold, Key, Label, Lease, Note, Nothing,
-    OnParentFailure, PathPattern, Priority, Progress, Stands, StoredTask, TaskId, TaskStatus, Timestamp,
-    Verify, Why,
+    AgentName, Backoff, Budget, Capability, Created, Fence, Grant, Held, Hold, Key, Label, Lease, Note,
+    Nothing, OnParentFailure, PathPattern, Priority, Progress, Stands, StoredTask, TaskId, TaskStatus,
+    Timestamp, Usage, Verify, Why,
 };
 use longhouse_store::TaskRecord;
 use serde::Serialize;
@@ -34,6 +34,11 @@ pub(super) struct TaskJson<'a> {
     key: Option<&'a Key>,
     labels: &'a [Label],
     on_parent_failure: OnParentFailure,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<Budget>,
+    /// What was used for it, in all attempts.
+    #[serde(skip_serializing_if = "Usage::is_nothing")]
+    usage: Usage,
     /// The work that it judges.
     checks: Option<Hold>,
     created_by: Option<&'a AgentName>,
@@ -92,6 +97,8 @@ impl<'a> TaskJson<'a> {
             key: spec.key.as_ref(),
             labels: &spec.labels,
             on_parent_failure: spec.on_parent_failure,
+            budget: spec.budget,
+            usage: state.usage,
             checks: spec.checks,
             created_by: task.creator.as_ref(),
             created_at_ms: task.created_at,
@@ -153,13 +160,29 @@ pub(super) struct HandedJson<'a> {
     /// Why there are none.
     #[serde(flatten)]
     nothing: Option<&'a Nothing>,
+    /// When there may be some again, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
 }
 
 impl<'a> HandedJson<'a> {
-    pub(super) fn of(handed: &'a Handed) -> Self {
+    pub(super) fn of(handed: &'a Handed, now: Timestamp) -> Self {
         let Handed { tasks, nothing } = handed;
         let tasks: Vec<_> = tasks.iter().map(|(grant, record)| GrantJson::of(grant, record)).collect();
-        Self { nothing: nothing.as_ref().filter(|_| tasks.is_empty()), tasks }
+        let nothing = nothing.as_ref().filter(|_| tasks.is_empty());
+        Self { tasks, nothing, retry_after_s: nothing.and_then(|nothing| retry_after(nothing, now)) }
+    }
+}
+
+fn retry_after(nothing: &Nothing, now: Timestamp) -> Option<u64> {
+    match nothing {
+        Nothing::RateLimited { until_ms, .. } => Some(until_ms.since(now).as_millis().div_ceil(1_000) as u64),
+        Nothing::None
+        | Nothing::Blocked
+        | Nothing::Paused
+        | Nothing::Limit { .. }
+        | Nothing::Budget { .. }
+        | Nothing::Interrupted { .. } => None,
     }
 }
 
@@ -201,8 +224,12 @@ pub(super) struct StandsJson<'a> {
 }
 
 impl<'a> StandsJson<'a> {
-    pub(super) fn of(task: Stands, claimed: Option<&'a Handed>) -> Self {
-        Self { task, claimed: claimed.map(HandedJson::of) }
+    pub(super) fn of(task: Stands) -> Self {
+        Self { task, claimed: None }
+    }
+
+    pub(super) fn and_claimed(task: Stands, claimed: Option<&'a Handed>, now: Timestamp) -> Self {
+        Self { task, claimed: claimed.map(|handed| HandedJson::of(handed, now)) }
     }
 }
 

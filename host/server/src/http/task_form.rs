@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longhouse_core::{
-    AgentName, Backoff, Capability, ClaimRequest, Fence, InvalidTask, Key, Label, MAX_TEXT, NewTask,
+    AgentName, Backoff, Budget, Capability, ClaimRequest, Fence, InvalidTask, Key, Label, MAX_TEXT, NewTask,
     OnParentFailure, Parent, PathPattern, Priority, Progress, Session, TaskBody, TaskId, TaskPatch, TaskSpec,
     Timestamp, Verify, Want,
 };
@@ -66,6 +66,7 @@ struct TaskForm {
     labels: Box<[Label]>,
     #[serde(default)]
     on_parent_failure: OnParentFailure,
+    budget: Option<Budget>,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +103,7 @@ impl TaskForm {
             labels: self.labels,
             on_parent_failure: self.on_parent_failure,
             checks: None,
+            budget: self.budget,
         };
         Ok(NewTask {
             body: TaskBody::new(&self.title, &self.description).map_err(invalid)?,
@@ -149,6 +151,8 @@ pub(super) struct ChangeForm {
     #[serde(default, deserialize_with = "given")]
     deadline_ms: Option<Option<Timestamp>>,
     labels: Option<Box<[Label]>>,
+    #[serde(default, deserialize_with = "given")]
+    budget: Option<Option<Budget>>,
 }
 
 /// A value that was given, be it `null`.
@@ -174,6 +178,7 @@ impl ChangeForm {
             deadline: self.deadline_ms,
             verify,
             depends_on: self.depends_on,
+            budget: self.budget,
         };
         Ok(TaskChange { title: self.title, description: self.description, patch })
     }

@@ -74,7 +74,7 @@ pub(super) async fn claim(
 ) -> Result<Response, ApiError> {
     let request = form.validate(caller.session.clone(), app.clock.now())?;
     let handed = tasks::claim(&caller.project, caller.by(keyed), request).await?;
-    Ok(Json(HandedJson::of(&handed)).into_response())
+    Ok(Json(HandedJson::of(&handed, app.clock.now())).into_response())
 }
 
 /// `GET /tasks/{id}`
@@ -95,7 +95,7 @@ pub(super) async fn change(
 ) -> Result<Response, ApiError> {
     let change = form.validate()?;
     let stands = tasks::change(&caller.project, caller.by(keyed), id.parse()?, change).await?;
-    Ok(Json(StandsJson::of(stands, None)).into_response())
+    Ok(Json(StandsJson::of(stands)).into_response())
 }
 
 /// `POST /tasks/{id}/renew`
@@ -129,7 +129,7 @@ pub(super) async fn complete(
     let next = form.claim.map(|claim| claim.validate(session, app.clock.now())).transpose()?;
     let completion = Completion { hold: hold(&id, form.fence)?, result: text("result", form.result)?, next };
     let (stands, handed) = tasks::complete(&caller.project, caller.by(keyed), completion).await?;
-    Ok(Json(StandsJson::of(stands, handed.as_ref())).into_response())
+    Ok(Json(StandsJson::and_claimed(stands, handed.as_ref(), app.clock.now())).into_response())
 }
 
 /// `POST /tasks/{id}/fail`
@@ -187,7 +187,7 @@ pub(super) async fn retry(
     Change { form: NoForm {}, keyed }: Change<NoForm>,
 ) -> Result<Response, ApiError> {
     let stands = tasks::retry(&caller.project, caller.by(keyed), id.parse()?).await?;
-    Ok(Json(StandsJson::of(stands, None)).into_response())
+    Ok(Json(StandsJson::of(stands)).into_response())
 }
 
 /// `GET /tasks/{id}/why`
@@ -230,7 +230,7 @@ async fn put(
     command: TaskCommand,
 ) -> Result<Response, ApiError> {
     let stands = tasks::put(&caller.project, caller.by(keyed), command).await?;
-    Ok(Json(StandsJson::of(stands, None)).into_response())
+    Ok(Json(StandsJson::of(stands)).into_response())
 }
 
 fn hold(id: &str, fence: Fence) -> Result<Hold, ApiError> {

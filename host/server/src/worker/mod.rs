@@ -75,9 +75,10 @@ async fn slot(client: &Client, options: &Options, stop: &Stop) -> anyhow::Result
     let mut pause = Pause::default();
     while !stop.drain.is_cancelled() {
         match claim(client, options).await {
-            Ok(None) if options.until_idle => break,
-            Ok(None) => {}
-            Ok(Some(grant)) => {
+            Ok(Claim::Interrupted(interrupt)) => acknowledge(client, &interrupt).await,
+            Ok(Claim::Nothing) if options.until_idle => break,
+            Ok(Claim::Nothing) => {}
+            Ok(Claim::Task(grant)) => {
                 let job = Job::new(client, options, stop, grant)?;
                 if stop.drain.is_cancelled() {
                     job.give_back().await;
@@ -99,16 +100,45 @@ async fn slot(client: &Client, options: &Options, stop: &Stop) -> anyhow::Result
     Ok(())
 }
 
-/// A task as it was granted, if there was one.
-async fn claim(client: &Client, options: &Options) -> Result<Option<Value>, CallError> {
+/// What came of a claim.
+enum Claim {
+    /// A task, as it was granted.
+    Task(Value),
+    /// Somebody wants this agent to stop.
+    Interrupted(Interrupt),
+    /// There is nothing now.
+    Nothing,
+}
+
+#[derive(Deserialize)]
+struct Interrupt {
+    seq: u64,
+    reason: String,
+}
+
+async fn claim(client: &Client, options: &Options) -> Result<Claim, CallError> {
     #[derive(Deserialize)]
     struct Claimed {
         tasks: Vec<Value>,
+        interrupt: Option<Interrupt>,
     }
     let wait = if options.until_idle { Duration::ZERO } else { CLAIM_WAIT };
     let body = json!({ "ttl_ms": millis(options.ttl), "wait_ms": millis(wait) });
     let mut claimed: Claimed = client.post("/tasks/claim", &body, None).await?;
-    Ok(claimed.tasks.pop())
+    Ok(match (claimed.tasks.pop(), claimed.interrupt) {
+        (Some(task), _) => Claim::Task(task),
+        (None, Some(interrupt)) => Claim::Interrupted(interrupt),
+        (None, None) => Claim::Nothing,
+    })
+}
+
+/// Nothing runs here that could be stopped; what its agent ran, the server has ended.
+async fn acknowledge(client: &Client, interrupt: &Interrupt) {
+    tracing::warn!(reason = interrupt.reason, "interrupted");
+    let beat = json!({ "ack_interrupt": interrupt.seq });
+    if let Err(error) = client.post::<Value>("/agents/me/heartbeat", &beat, None).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the interrupt was not acknowledged");
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -147,5 +147,6 @@ fn data(kind: &EventKind) -> Result<String, StoreError> {
         EventKind::Queue(event) => to_json(event)?,
         EventKind::Lock(about) => to_json(about)?,
         EventKind::Talk(event) => to_json(event)?,
+        EventKind::Crew(about) => to_json(about)?,
     })
 }

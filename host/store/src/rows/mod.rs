@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod counters;
+pub(crate) mod crew;
 pub(crate) mod events;
 pub(crate) mod locks;
 pub(crate) mod messages;
@@ -35,6 +36,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::SetDelivered(hook, event) => counters::set_delivered(connection, hook, *event),
         Row::Lock(row) => locks::apply(connection, row),
         Row::Talk(row) => talk::apply(connection, row),
+        Row::Crew(row) => crew::apply(connection, row),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules that are set as a whole.
 
-use longhouse_core::{ProjectProgress, QueueRules};
+use longhouse_core::{ProjectProgress, QueueRules, Usage};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{from_json, to_json};
@@ -31,4 +31,18 @@ pub(crate) fn progress(connection: &Connection) -> Result<Option<ProjectProgress
     let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = 'progress'")?;
     let progress: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
     progress.map(|progress| from_json("settings.value", progress)).transpose()
+}
+
+pub(crate) fn set_usage(connection: &Connection, usage: &Usage) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO settings (name, value) VALUES ('usage', ?1)")?
+        .execute([to_json(usage)?])?;
+    Ok(())
+}
+
+/// What everybody used together.
+pub(crate) fn usage(connection: &Connection) -> Result<Usage, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = 'usage'")?;
+    let usage: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+    usage.map_or(Ok(Usage::NOTHING), |usage| from_json("settings.value", usage))
 }

@@ -19,8 +19,10 @@ fn release(project: &Project, name: &str, taken: Taken) {
 
 fn with_two() -> Project {
     let project = Project::open();
-    project.add_agent("a").unwrap();
-    project.add_agent("b").unwrap();
+    for name in ["a", "b"] {
+        project.add_agent(name).unwrap();
+        project.ask(Caller::Server, Command::Touch(name.parse().unwrap(), None)).unwrap();
+    }
     project
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::{EventFilter, TaskFilter};
 
-fn task(title: &str) -> NewTask {
+pub(super) fn task(title: &str) -> NewTask {
     NewTask {
         body: TaskBody::new(title, "what is to be done").unwrap(),
         spec: TaskSpec { max_attempts: 3, ..TaskSpec::default() },
@@ -37,21 +37,21 @@ impl Project {
         }
     }
 
-    fn create(&self, tasks: Vec<NewTask>) -> Vec<TaskId> {
+    pub(super) fn create(&self, tasks: Vec<NewTask>) -> Vec<TaskId> {
         match self.ask_task(TaskCommand::Create(tasks)) {
             Ok(TaskReply::Created(created)) => created.iter().map(|created| created.id).collect(),
             other => panic!("{other:?}"),
         }
     }
 
-    fn claim(&self) -> Option<Hold> {
+    pub(super) fn claim(&self) -> Option<Hold> {
         match self.ask_task(TaskCommand::Claim(ClaimRequest::next())) {
             Ok(TaskReply::Claimed(claimed)) => claimed.grants.first().map(Grant::hold),
             other => panic!("{other:?}"),
         }
     }
 
-    fn complete(&self, hold: Hold) -> Result<TaskReply, Refusal> {
+    pub(super) fn complete(&self, hold: Hold) -> Result<TaskReply, Refusal> {
         self.ask_task(TaskCommand::Complete(Completion { hold, result: "done".into(), next: None }))
     }
 }

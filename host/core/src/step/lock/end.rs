@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Answer, Context, task};
+use super::super::{Answer, Context, crew, task};
 use super::take::{lock_in_force, put};
 use crate::queue::Blocker;
 use crate::{
@@ -42,8 +42,12 @@ pub(in super::super) fn expire(context: &mut Context<'_>) {
     while let Some((at, id)) = context.state.locks.first_expiry()
         && at <= context.now
     {
+        let lock = context.state.locks.get(id).cloned();
         let expired = |lock: Lock| LockEvent::Expired { holder: lock.terms.holder.agent, fence: lock.fence };
         end(context, id, None, expired);
+        if let Some(lock) = lock.filter(|lock| !lock.orphaned) {
+            crew::lapsed(context, &lock.terms.holder.agent, lock.ttl_ms);
+        }
     }
 }
 
@@ -63,26 +67,39 @@ pub(in super::super) fn lease_ended(context: &mut Context<'_>, hold: Hold) {
 
 /// A lease was lost. Its holder may yet be at work, so its locks keep everybody away for a while.
 pub(in super::super) fn lease_lost(context: &mut Context<'_>, hold: Hold) {
+    orphan(context, |lock| lock.terms.holder.task == Some(hold));
+}
+
+/// The same of an agent that is lost, with all that it locked.
+pub(in super::super) fn holder_lost(context: &mut Context<'_>, agent: &AgentName) {
+    orphan(context, |lock| lock.terms.holder.agent == *agent);
+}
+
+fn orphan(context: &mut Context<'_>, fits: impl Fn(&Lock) -> bool) {
     let until = context.now.plus_millis(Lock::ORPHANED_MS);
-    for id in context.state.locks.find(|lock| lock.terms.holder.task == Some(hold)) {
+    for id in context.state.locks.find(|lock| fits(lock) && !lock.orphaned) {
         let Some(lock) = context.state.locks.get(id).cloned() else { continue };
-        let (holder, fence) = (lock.terms.holder.agent.clone(), lock.fence);
+        let (holder, fence, task) = (lock.terms.holder.agent.clone(), lock.fence, lock.terms.holder.task);
         let expires_at = lock.expires_at.min(until);
         put(context, Lock { expires_at, orphaned: true, ..lock });
-        let event = LockEvent::Orphaned { holder, fence, task: hold, ends_at_ms: expires_at };
+        let event = LockEvent::Orphaned { holder, fence, task, ends_at_ms: expires_at };
         context.event(None, EventKind::Lock(AboutLock { lock: id, event }));
     }
 }
 
-/// Releases what an agent holds that is no more, and lets it wait for nothing.
-pub(in super::super) fn holder_removed(context: &mut Context<'_>, agent: &AgentName) {
+/// Releases all that an agent locked, and lets it wait for nothing.
+pub(in super::super) fn release_all(
+    context: &mut Context<'_>,
+    agent: &AgentName,
+    cause: ReleaseCause,
+    refusal: &Refusal,
+) {
     for id in context.state.locks.find(|lock| lock.terms.holder.agent == *agent) {
-        release_for(context, id, ReleaseCause::HolderRemoved);
+        release_for(context, id, cause);
     }
     for ticket in context.state.locks.tickets(|waiting| waiting.terms.holder.agent == *agent) {
         let Some(waiting) = context.state.locks.stop_waiting(ticket) else { continue };
-        let refusal = Refusal::CallerGone(agent.clone());
-        context.step.replies.push((waiting.waiter, Reply::Refused(refusal)));
+        context.step.replies.push((waiting.waiter, Reply::Refused(refusal.clone())));
     }
 }
 

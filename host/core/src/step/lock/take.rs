@@ -1,6 +1,6 @@
 //! Taking locks, and keeping them.
 
-use super::super::{Answer, Context, task};
+use super::super::{Answer, Context, crew, task};
 use crate::lock::WaitingLock;
 use crate::{
     AboutLock, EventKind, Fence, Holder, Keyed, Lock, LockEvent, LockId, LockRefusal, LockReply, LockRequest,
@@ -58,6 +58,7 @@ fn check(request: &LockRequest) -> Result<(), LockRefusal> {
 /// Grants what somebody waits for, or would.
 pub(super) fn grant(context: &mut Context<'_>, waiting: WaitingLock) -> Reply {
     let now = context.now;
+    crew::hear(context, &waiting.terms.holder.agent);
     let fence = context.next_fence();
     let id = LockId(context.state.last_lock.0 + 1);
     context.state.last_lock = id;

@@ -42,9 +42,14 @@ fn set_progress(context: &mut Context<'_>, progress: ProjectProgress) -> super::
 pub(super) fn remove_agent(context: &mut Context<'_>, name: &AgentName) {
     context.state.talk.mail.remove(name);
     context.talk_row(TalkRow::RemoveAgent(name.clone()));
+    refuse_waiting(context, name, &Refusal::CallerGone(name.clone()));
+}
+
+/// Refuses whatever an agent waits for here.
+pub(super) fn refuse_waiting(context: &mut Context<'_>, name: &AgentName, refusal: &Refusal) {
     for waiter in context.state.talk.waits.of(name) {
         context.state.talk.waits.remove(waiter);
-        context.step.replies.push((waiter, Reply::Refused(Refusal::CallerGone(name.clone()))));
+        context.step.replies.push((waiter, Reply::Refused(refusal.clone())));
     }
 }
 

@@ -40,11 +40,38 @@ pub(super) fn answer(context: &mut Context<'_>, id: TaskId, text: &Arc<str>) -> 
     context.callers_note(id, NoteKind::Answer, text);
     context.callers_task_event(id, TaskEvent::Answered { text: Arc::clone(text) });
     let asker = asker(context, id).filter(|agent| context.state.agents.contains_key(agent));
+    let is_spent = is_spent(context, id);
     context.go_on(id, |state| {
+        if is_spent {
+            state.budget_from = state.usage;
+        }
         state.lost_count = 0;
         state.preferred = asker.map(|agent| Preferred { agent, until });
     });
     Ok(now_stands(context, id))
+}
+
+/// A task has used what it may: it waits until somebody decides.
+pub(in super::super) fn budget_spent(context: &mut Context<'_>, hold: Hold, spent: &str) {
+    let Some(task) = context.state.queue.get(hold.task) else { return };
+    let (cancelled, holder) = (task.state.cancel_requested, context.author());
+    kill_runs(context, hold);
+    if cancelled {
+        return cancel_as_asked(context, hold.task);
+    }
+    let reason: Arc<str> =
+        format!("its budget is spent, {spent}; answer to let it go on with as much again").into();
+    let until = context.now;
+    needs_input(context, hold.task, |state| {
+        state.preferred = holder.map(|agent| Preferred { agent, until });
+    });
+    context.note(hold.task, NoteKind::Question, None, &reason);
+    context.task_event(None, hold.task, TaskEvent::NeedsInput { reason });
+}
+
+/// Whether a task has used what it may.
+fn is_spent(context: &Context<'_>, id: TaskId) -> bool {
+    context.state.queue.get(id).is_some_and(|task| task.spent().is_some())
 }
 
 fn asker(context: &Context<'_>, id: TaskId) -> Option<AgentName> {

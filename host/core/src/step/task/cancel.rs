@@ -55,7 +55,9 @@ pub(super) fn retry(context: &mut Context<'_>, stored: StoredTask) -> Answer {
         return Err(TaskRefusal::DeadlinePassed.into());
     }
     let incarnation = task.state.incarnation + 1;
-    task.state = TaskState { incarnation, fence: task.state.fence, ..TaskState::new(context.now) };
+    let (fence, usage) = (task.state.fence, task.state.usage);
+    let anew = TaskState::new(context.now);
+    task.state = TaskState { incarnation, fence, usage, budget_from: usage, ..anew };
     context.place(&mut task);
     let status = task.state.status;
     context.step.rows.push(Row::Task(TaskRow::SetState(id, Box::new(task.state.clone()))));

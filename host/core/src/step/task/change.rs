@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Context, Effect, lock};
+use super::super::{Context, Effect, crew, lock};
 use super::finish::judge;
 use crate::{
     AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
@@ -171,7 +171,7 @@ pub(in super::super) fn lost(context: &mut Context<'_>, id: TaskId) {
     }
     let lost_count = task.state.lost_count + 1;
     let cancelled = task.state.cancel_requested;
-    let event = TaskEvent::Lost { holder: lease.holder, fence: lease.fence, lost_count };
+    let event = TaskEvent::Lost { holder: lease.holder.clone(), fence: lease.fence, lost_count };
     context.task_event(None, id, event);
     kill_runs(context, hold);
     lock::lease_lost(context, hold);
@@ -186,6 +186,7 @@ pub(in super::super) fn lost(context: &mut Context<'_>, id: TaskId) {
     } else {
         context.go_on(id, |state| state.lost_count = lost_count);
     }
+    crew::lapsed(context, &lease.holder, lease.ttl_ms);
 }
 
 /// Stops a task until somebody decides.

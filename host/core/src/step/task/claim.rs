@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Context, claimed};
+use super::super::{Context, claimed, crew};
 use crate::queue::{Blocker, Class, WaitingClaim, has_all};
 use crate::{
     AgentName, ClaimRequest, Claimed, Grant, Keyed, Lease, Nothing, OnParentFailure, Refusal, Reply, Role,
@@ -141,6 +141,9 @@ fn closed(context: &Context<'_>, agent: &AgentName) -> Option<Nothing> {
     if queue.rules.paused {
         return Some(Nothing::Paused);
     }
+    if let Some(nothing) = crew::closed(context, agent) {
+        return Some(nothing);
+    }
     let held = u32::try_from(queue.running.held_by(agent).len()).unwrap_or(u32::MAX);
     queue.rules.limit_of(agent).filter(|limit| held >= *limit).map(|limit| Nothing::Limit { limit })
 }
@@ -207,6 +210,7 @@ fn blocker(context: &mut Context<'_>, id: TaskId, agent: &AgentName) -> Option<B
 
 fn grant(context: &mut Context<'_>, id: TaskId, agent: &AgentName, request: &ClaimRequest) -> Option<Grant> {
     let now = context.now;
+    crew::hear(context, agent);
     let fence = context.next_fence();
     let queue = &mut context.state.queue;
     queue.ready.note_grant(id);

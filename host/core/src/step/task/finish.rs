@@ -146,12 +146,13 @@ pub(super) fn take_back(context: &mut Context<'_>, agent: &AgentName, holds: &[H
     Ok(Reply::Done)
 }
 
-/// Gives back what an agent holds that is no more.
-pub(in super::super) fn holder_removed(context: &mut Context<'_>, agent: &AgentName) {
+/// Gives back all that an agent holds.
+pub(in super::super) fn give_all_back(context: &mut Context<'_>, agent: &AgentName, note: &Arc<str>) {
     for id in context.state.queue.running.held_by(agent).to_vec() {
         let fence = context.state.queue.get(id).and_then(|task| task.state.fence);
         if let Some(fence) = fence {
-            give_back(context, Hold { task: id, fence }, None, &"its holder was removed".into());
+            let author = context.author().filter(|author| author == agent);
+            give_back(context, Hold { task: id, fence }, author, note);
         }
     }
 }

@@ -11,12 +11,7 @@ use crate::{
 const SILENT_MS: u64 = 30 * 60 * 1_000;
 
 /// Keeps the leases that a sign of life keeps. Nothing is written: after a restart every lease begins anew.
-pub(in super::super) fn touch(
-    context: &mut Context<'_>,
-    agent: &AgentName,
-    session: Option<&Session>,
-) -> Answer {
-    context.not_an_agent()?;
+pub(in super::super) fn keep(context: &mut Context<'_>, agent: &AgentName, session: Option<&Session>) {
     let now = context.now;
     let kept = |lease: &Lease| match &lease.session {
         Some(claimed_by) => session == Some(claimed_by),
@@ -29,7 +24,6 @@ pub(in super::super) fn touch(
             extend(context, id, |lease| lease.expires_at = expires_at);
         }
     }
-    Ok(Reply::Done)
 }
 
 pub(super) fn renew(context: &mut Context<'_>, hold: Hold) -> Answer {

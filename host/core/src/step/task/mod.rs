@@ -11,10 +11,11 @@ mod patch;
 mod waiting;
 mod why;
 
+pub(super) use ask::budget_spent;
 pub(super) use change::{end, lost};
-pub(super) use finish::holder_removed;
-pub(super) use hold::{held, held_by, touch};
-pub(super) use waiting::{give_up_waiting, refuse_waiting, serve_waiting, stop_waiting};
+pub(super) use finish::give_all_back;
+pub(super) use hold::{held, held_by, keep};
+pub(super) use waiting::{answer_waiting, give_up_waiting, refuse_waiting, serve_waiting, stop_waiting};
 
 use super::Context;
 use crate::{Keyed, Refusal, Reply, TaskCommand, TaskReply};

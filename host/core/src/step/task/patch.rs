@@ -68,6 +68,7 @@ fn patched(spec: &TaskSpec, patch: TaskPatch) -> TaskSpec {
         not_before: patch.not_before.unwrap_or(spec.not_before),
         deadline: patch.deadline.unwrap_or(spec.deadline),
         labels: patch.labels.unwrap_or(spec.labels),
+        budget: patch.budget.unwrap_or(spec.budget),
         ..spec
     }
 }

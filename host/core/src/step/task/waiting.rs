@@ -3,7 +3,7 @@
 use super::super::{Context, claimed};
 use super::claim::{attempt, check_wanted, offer_behind_own_locks};
 use crate::queue::WaitingClaim;
-use crate::{AgentName, Caller, Claimed, Refusal, Reply, Waiter, Want};
+use crate::{AgentName, Caller, Claimed, Nothing, Refusal, Reply, Waiter, Want};
 
 /// Serves claims that waited, first come first served, if something happened that may let them go on.
 pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
@@ -61,10 +61,20 @@ fn refuse(context: &mut Context<'_>, waiter: Waiter, refusal: Refusal) {
     }
 }
 
-/// Refuses the claims of an agent that is no more.
-pub(in super::super) fn refuse_waiting(context: &mut Context<'_>, agent: &AgentName) {
+/// Refuses all claims of an agent that wait.
+pub(in super::super) fn refuse_waiting(context: &mut Context<'_>, agent: &AgentName, refusal: &Refusal) {
     for waiter in context.state.queue.waiting.find(|claim| claim.agent == *agent) {
-        refuse(context, waiter, Refusal::CallerGone(agent.clone()));
+        refuse(context, waiter, refusal.clone());
+    }
+}
+
+/// Tells all claims of an agent that wait why there is nothing.
+pub(in super::super) fn answer_waiting(context: &mut Context<'_>, agent: &AgentName, nothing: &Nothing) {
+    for waiter in context.state.queue.waiting.find(|claim| claim.agent == *agent) {
+        let Some(claim) = context.state.queue.waiting.remove(waiter) else { continue };
+        let (ended, nothing) = (claim.ended, Some(nothing.clone()));
+        let reply = claimed(Claimed { ended, grants: Vec::new(), nothing });
+        context.answer(waiter, &Caller::Agent(claim.agent), claim.keyed, reply);
     }
 }
 

@@ -33,6 +33,7 @@ impl Stored {
             Row::ForgetAllReplies(_) | Row::Talk(TalkRow::RemoveAgent(_)) => {}
             Row::Task(_)
             | Row::Lock(_)
+            | Row::Crew(_)
             | Row::SetDelivered(..)
             | Row::SetQueueRules(_)
             | Row::SetFenceLimit(_)
@@ -183,6 +184,7 @@ proptest! {
                 | Reply::Task(_)
                 | Reply::Queue(_)
                 | Reply::Lock(_)
+                | Reply::Crew(_)
                 | Reply::Talk(_) => {}
             }
             if by_agent {

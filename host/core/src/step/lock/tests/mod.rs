@@ -43,7 +43,7 @@ impl Stored {
             Row::KeepReply(kept) => self.replies.push(*kept),
             Row::ForgetAllReplies(agent) => self.replies.retain(|kept| kept.agent != agent),
             Row::PutToken(_) | Row::DeleteToken(_) | Row::PutRun(_) | Row::Task(_) => {}
-            Row::Talk(_) => {}
+            Row::Talk(_) | Row::Crew(_) => {}
             Row::ForgetReplies(..) | Row::SetQueueRules(_) | Row::SetDelivered(..) => {
                 panic!("nothing here leads to {row:?}")
             }

@@ -60,6 +60,7 @@ pub(super) fn command(command: &Command) -> &'static str {
         Command::Leave(_) => "leave",
         Command::Tick => "tick",
         Command::Forgive => "forgive",
+        Command::Crew(_) => "crew",
         Command::Lock(_) => "lock",
         Command::Delivered(..) => "delivered",
         Command::Queue(command) => match command {
@@ -106,6 +107,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
         Some(Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_)) => "run",
         Some(Reply::Queue(_)) => "queue",
         Some(Reply::Lock(_)) => "lock",
+        Some(Reply::Crew(_)) => "crew",
         Some(Reply::Talk(_)) => "talk",
         Some(Reply::Task(reply)) => match reply {
             TaskReply::Created(created) if created.iter().all(|task| task.existed) => "existed",
@@ -145,6 +147,7 @@ pub(super) fn refusal(why: &Refusal) -> &'static str {
         Refusal::Superseded => "superseded",
         Refusal::NoSuchRun(_) => "no_such_run",
         Refusal::Lock(_) => "lock",
+        Refusal::Crew(_) => "crew",
         Refusal::Talk(_) => "talk",
         Refusal::Task(why) => match why {
             TaskRefusal::NoSuchTask(_) => "no_such_task",

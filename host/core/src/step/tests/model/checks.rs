@@ -302,6 +302,7 @@ fn the_rows_tell_the_state(taken: &Taken<'_>) {
     let rebuilt = store.rebuild(state.boot.0, taken.envelope.now);
     assert_eq!(rebuilt.queue.projection(state.last_task), state.queue.projection(state.last_task));
     assert_eq!(rebuilt.remembered.all(), state.remembered.all());
+    assert_eq!(rebuilt.crew.stored(), state.crew.stored());
     assert_eq!(
         (rebuilt.last_task, rebuilt.fence_limit, rebuilt.last_event, rebuilt.agents, rebuilt.tokens),
         (state.last_task, state.fence_limit, state.last_event, state.agents.clone(), state.tokens.clone()),

@@ -324,6 +324,7 @@ fn any_limits() -> BoxedStrategy<QueueLimits> {
             labels,
             per_agent,
             agents: wes.map(|limit| ("wes".parse().unwrap(), limit)).into_iter().collect(),
+            ..QueueLimits::default()
         })
         .boxed()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::super::crew::tests::CrewStore;
 use super::super::talk::TalkStore;
 use crate::*;
 
@@ -14,6 +15,7 @@ pub(in super::super) struct Store {
     pub(super) fence_limit: Fence,
     last_event: u64,
     pub(in super::super) talk: TalkStore,
+    crew: CrewStore,
 }
 
 impl Store {
@@ -27,6 +29,7 @@ impl Store {
             fence_limit: Fence(0),
             last_event: 0,
             talk: TalkStore::default(),
+            crew: CrewStore::default(),
         }
     }
 
@@ -63,6 +66,7 @@ impl Store {
                 }
             }
             Row::Talk(row) => self.talk.apply(row),
+            Row::Crew(row) => self.crew.apply(row),
             Row::ForgetAllReplies(name) => self.replies.retain(|(agent, _), _| *agent != name),
         }
     }
@@ -107,6 +111,7 @@ impl Store {
             queue_rules: self.rules.clone(),
             replies,
             talk: self.talk.seed(),
+            crew: self.crew.seed(),
             ..Seed::default()
         })
     }

@@ -170,6 +170,7 @@ impl Model {
                 Reply::Done
             }),
             Command::Talk(command) => panic!("nobody talks here: {command:?}"),
+            Command::Crew(command) => panic!("nobody tells how it is here: {command:?}"),
             Command::Tick | Command::Forgive => not_an_agent(caller).map(|()| Reply::Done),
             Command::MintToken { .. }
             | Command::SetProfiles(_)

@@ -83,6 +83,8 @@ impl Model {
             cancel_requested: false,
             preferred: None,
             progress: None,
+            usage: Usage::NOTHING,
+            budget_from: Usage::NOTHING,
             updated_at: self.now,
         };
         let task = Task { id, spec: Arc::new(spec), creator, created_at: self.now, rank: Rank(0), state };
