@@ -7,6 +7,7 @@ mod claims;
 mod cli;
 mod crash;
 mod crew;
+mod disk;
 mod errors;
 mod events;
 mod files;

@@ -102,3 +102,98 @@ pub enum Command {
     /// About the agents at work.
     Crew(CrewCommand),
 }
+
+impl Command {
+    /// Whether it asks how things stand, and neither changes anything nor waits for a change.
+    pub const fn only_looks(&self) -> bool {
+        match self {
+            Self::FindRun(_)
+            | Self::Task(TaskCommand::Find(_) | TaskCommand::Why(_))
+            | Self::Queue(QueueCommand::Find)
+            | Self::Lock(LockCommand::Find)
+            | Self::Crew(CrewCommand::Find(_))
+            | Self::Talk(
+                TalkCommand::Inbox { until: None, .. } | TalkCommand::Look { until: None, .. },
+            ) => true,
+            Self::AddAgent(_)
+            | Self::RemoveAgent(_)
+            | Self::MintToken { .. }
+            | Self::SetProfiles(_)
+            | Self::StartRun(_)
+            | Self::BecomeJob(_)
+            | Self::EndRun(_)
+            | Self::KillRun(_)
+            | Self::Touch(..)
+            | Self::Leave(_)
+            | Self::Tick
+            | Self::Delivered(..)
+            | Self::Forgive
+            | Self::Task(
+                TaskCommand::Create(_)
+                | TaskCommand::Claim(_)
+                | TaskCommand::Renew(_)
+                | TaskCommand::Progress(..)
+                | TaskCommand::Complete(_)
+                | TaskCommand::Fail(_)
+                | TaskCommand::Release(..)
+                | TaskCommand::Ask(..)
+                | TaskCommand::Answer(..)
+                | TaskCommand::Cancel(..)
+                | TaskCommand::Retry(_)
+                | TaskCommand::Patch(..)
+                | TaskCommand::Checked(_)
+                | TaskCommand::TakeBack(..),
+            )
+            | Self::Queue(QueueCommand::Pause(_) | QueueCommand::Resume(_) | QueueCommand::SetLimits(_))
+            | Self::Lock(
+                LockCommand::Take(_)
+                | LockCommand::Renew(..)
+                | LockCommand::Release(..)
+                | LockCommand::Break(..)
+                // Whoever asks is about to change something.
+                | LockCommand::Check(..),
+            )
+            | Self::Talk(
+                TalkCommand::Inbox { until: Some(_), .. }
+                | TalkCommand::Look { until: Some(_), .. }
+                | TalkCommand::Send(_)
+                | TalkCommand::Ack(..)
+                | TalkCommand::Follow(_)
+                | TalkCommand::Unfollow(_)
+                | TalkCommand::Set(..)
+                | TalkCommand::Delete(..)
+                | TalkCommand::SetProgress(_),
+            )
+            | Self::Crew(
+                CrewCommand::Heartbeat(_)
+                | CrewCommand::Cool { .. }
+                | CrewCommand::Spend(..)
+                | CrewCommand::Leave(_)
+                | CrewCommand::Interrupt(..),
+            ) => false,
+        }
+    }
+
+    /// Whether it has to be carried out later if it cannot be now. Renewals do not: whenever the state is rebuilt, every
+    /// lease has its whole time, and nobody waits.
+    pub const fn is_to_be_made_up_for(&self) -> bool {
+        match self {
+            Self::Touch(..) | Self::Leave(_) | Self::Tick | Self::Forgive => false,
+            Self::AddAgent(_)
+            | Self::RemoveAgent(_)
+            | Self::MintToken { .. }
+            | Self::SetProfiles(_)
+            | Self::StartRun(_)
+            | Self::BecomeJob(_)
+            | Self::EndRun(_)
+            | Self::KillRun(_)
+            | Self::FindRun(_)
+            | Self::Task(_)
+            | Self::Queue(_)
+            | Self::Lock(_)
+            | Self::Delivered(..)
+            | Self::Talk(_)
+            | Self::Crew(_) => true,
+        }
+    }
+}

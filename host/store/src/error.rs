@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+
 /// A failure of the database or the disk under it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -41,12 +44,41 @@ pub enum StoreError {
     /// SQLite refused or failed.
     #[error("the database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// Some other connection reads what has to be moved out of the WAL.
+    #[error("the WAL is in use")]
+    WalInUse,
     /// A read was not finished.
     #[error("the read was cut off")]
     ReadCutOff,
     /// A thread could not be started.
     #[error("could not start the store's thread")]
     Thread(#[source] std::io::Error),
+}
+
+impl StoreError {
+    /// Why a project whose database failed so cannot be changed for now.
+    pub(crate) fn suspends(&self) -> Suspended {
+        match self {
+            Self::Sqlite(error) if is_full(error) => Suspended::StorageFull,
+            Self::Sqlite(_)
+            | Self::SqliteTooOld { .. }
+            | Self::NotOurs(_)
+            | Self::SchemaTooNew { .. }
+            | Self::Damaged(_)
+            | Self::Impossible { .. }
+            | Self::Unwritable(_)
+            | Self::ReadCutOff
+            | Self::WalInUse
+            | Self::Thread(_) => Suspended::StorageFailed,
+        }
+    }
+}
+
+/// Whether SQLite found no room: in the database or the WAL, or for the WAL's index, where its code does not say so.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == SQLITE_IOERR_SHMSIZE)
 }
 
 /// Why a command got no reply from the coordinator.
@@ -58,9 +90,26 @@ pub enum SubmitError {
     /// The batch could not be made durable, or may have been: ask again with the same idempotency key.
     #[error("it is not known whether the command was committed")]
     CommitUnknown,
+    /// The project cannot be changed for now; nothing was done.
+    #[error("{0}; nothing was done")]
+    Suspended(Suspended),
     /// The project is being closed; nothing was done.
     #[error("the project is closed")]
     Closed,
+}
+
+/// Why a project can be read, and not changed until that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Suspended {
+    /// There is no room for the database.
+    #[error("the disk that the project's database is on is full")]
+    StorageFull,
+    /// It cannot be written for another reason, which is in the log.
+    #[error("the project's database cannot be written")]
+    StorageFailed,
+    /// The coordinator begins again after a mistake of its own.
+    #[error("the coordinator begins again after a failure")]
+    Restarting,
 }
 
 /// Why the project cannot be served.

@@ -4,7 +4,7 @@
 //! change, the writer syncs the batch before. A reply is held back until its own batch is durable. The
 //! batch is whatever was staged while the writer was busy, so load makes batches larger, not slower.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -13,21 +13,28 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use longhouse_core::{
     AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Grant, Hold,
-    Keyed, LockCommand, LockReply, Reply, Row, State, Step, TaskCommand, TaskReply, Timestamp, Waiter, step,
+    Keyed, LockCommand, LockReply, Reply, Row, RunRecord, RunStatus, State, Step, TaskCommand, TaskReply,
+    Timestamp, Waiter, step,
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::load::Opening;
+use crate::load::Again;
 use crate::recent::Recent;
 use crate::stage::{Batch, Follow};
-use crate::writer::{Done, Work, Writer};
-use crate::{Clock, OpenOptions, StoreError, StoredEvent, SubmitError};
+use crate::writer::{Done, Reopened, Unwritten, Work, Writer};
+use crate::{Clock, OpenOptions, StoreError, StoredEvent, SubmitError, Suspended};
 
-/// How long after a failed commit the database is left alone before the next attempt to open it.
-const PROBE_EVERY: Duration = Duration::from_millis(200);
+/// How long the database is left alone after an attempt to open it failed; twice as long after each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// The longest of these pauses: an attempt reads the whole database.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How far the clock may get ahead of the time that passed before it counts as having jumped.
 const JUMP: Duration = Duration::from_secs(5);
+
+/// No waiter: they are numbered from 1.
+const NOBODY: Waiter = Waiter(0);
 
 /// Where a reply goes.
 type ReplySender = oneshot::Sender<Result<Reply, SubmitError>>;
@@ -70,8 +77,8 @@ pub(crate) struct Owner {
     recent: Arc<Recent>,
     /// When the last command was stepped, by the clock and by the time that passes.
     last_step: (Timestamp, Instant),
-    /// Told while the database was broken; stepped once it works again.
-    told: Vec<(Caller, Command)>,
+    /// Told while the database was broken, or lost with a batch; stepped once it works again.
+    told: Vec<Told>,
     random: u64,
 }
 
@@ -82,15 +89,35 @@ struct Waiting {
     unkeyed: Option<AgentName>,
 }
 
+/// What nobody waits for and is not to be lost.
+struct Told {
+    caller: Caller,
+    command: Command,
+    /// It was done if the database has this event.
+    done_by: Option<EventSeq>,
+}
+
 /// Whether the state and the database can be trusted.
 enum Health {
     Sound,
-    /// A commit or a step failed. Nothing is accepted until the database was opened and written again.
-    Broken {
-        probe_at: Instant,
-    },
-    /// The writer is opening it.
-    Probing,
+    /// A commit or a step failed. Nothing is changed until the database was opened and written again.
+    Broken(Break),
+}
+
+struct Break {
+    why: Suspended,
+    /// When the database is to be opened; `None` while the writer does that.
+    probe_at: Option<Instant>,
+    /// How long it is left alone if that fails.
+    pause: Duration,
+    /// As of when the state is what is stored, so that whoever only looks can be answered; `None` if it is not.
+    stored_at: Option<Timestamp>,
+}
+
+impl Break {
+    fn new(why: Suspended) -> Self {
+        Self { why, probe_at: Some(Instant::now()), pause: FIRST_PAUSE, stored_at: None }
+    }
 }
 
 impl Owner {
@@ -152,7 +179,9 @@ impl Owner {
                 }
                 None => {}
             }
-            if self.state.next_due().is_some_and(|due| due <= self.clock.now()) && !closing {
+            self.probe_if_due();
+            if self.is_sound() && self.state.next_due().is_some_and(|due| due <= self.clock.now()) && !closing
+            {
                 self.tell(Caller::Server, Command::Tick);
             }
             if self.in_flight.is_none()
@@ -164,13 +193,18 @@ impl Owner {
         self.writer.finish();
     }
 
-    /// The next mail; `None` when the staged batch, or something in the state, became due first.
+    /// The next mail; `None` when the staged batch, something in the state or a probe became due first.
     fn next(&self, inbox: &Receiver<Mail>) -> Option<Mail> {
         let batch = self.staged.due().filter(|_| self.in_flight.is_none());
         let batch = batch.map(|due| due.saturating_duration_since(Instant::now()));
         let state = self.state.next_due().filter(|_| matches!(self.health, Health::Sound));
         let state = state.map(|due| due.since(self.clock.now()));
-        let received = match batch.into_iter().chain(state).min() {
+        let probe = match &self.health {
+            Health::Sound => None,
+            Health::Broken(broken) => broken.probe_at,
+        };
+        let probe = probe.map(|at| at.saturating_duration_since(Instant::now()));
+        let received = match batch.into_iter().chain(state).chain(probe).min() {
             Some(wait) => inbox.recv_timeout(wait),
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
@@ -184,8 +218,11 @@ impl Owner {
 
     fn ask(&mut self, question: Question) {
         let Question { waiter, caller, command, keyed, reply } = question;
-        if !self.is_sound() {
-            return refuse(reply, SubmitError::CommitUnknown);
+        if let Health::Broken(broken) = &self.health {
+            return match broken.stored_at.filter(|_| command.only_looks()) {
+                Some(now) => self.look(now, caller, command, reply),
+                None => refuse(reply, SubmitError::Suspended(broken.why)),
+            };
         }
         let unkeyed = unkeyed(&caller, keyed.as_ref()).cloned();
         self.waiters.insert(waiter, Waiting { reply, unkeyed });
@@ -193,13 +230,24 @@ impl Owner {
     }
 
     fn tell(&mut self, caller: Caller, command: Command) {
-        /// Nobody: waiters are numbered from 1.
-        const NOBODY: Waiter = Waiter(0);
         if self.is_sound() {
             self.step(NOBODY, caller, command, None);
-        } else if !matches!(command, Command::Tick) {
-            self.told.push((caller, command));
+        } else if command.is_to_be_made_up_for() {
+            self.told.push(Told { caller, command, done_by: None });
         }
+    }
+
+    /// Answers from the state as it is stored, at the time it was read: nothing has become due since. What the step
+    /// leads to besides is dropped, and so is the state, once the database works.
+    fn look(&mut self, now: Timestamp, caller: Caller, command: Command, reply: ReplySender) {
+        let envelope = Envelope { waiter: NOBODY, caller, now, seed: self.random(), command, keyed: None };
+        let (state, decide) = (&mut self.state, &mut *self.decide);
+        let step = catch_unwind(AssertUnwindSafe(|| step(state, envelope, decide)));
+        let answer =
+            step.ok().and_then(|step| step.replies.into_iter().find(|(waiter, _)| *waiter == NOBODY));
+        // Whoever asked may have gone away.
+        let _ =
+            reply.send(answer.map(|(_, reply)| reply).ok_or(SubmitError::Suspended(Suspended::Restarting)));
     }
 
     fn step(&mut self, waiter: Waiter, caller: Caller, command: Command, keyed: Option<Keyed>) {
@@ -207,13 +255,13 @@ impl Owner {
         let (last, last_at) = std::mem::replace(&mut self.last_step, (now, Instant::now()));
         if now.since(last) > last_at.elapsed() + JUMP {
             tracing::warn!(by = ?now.since(last), "the clock jumped ahead, or the machine slept: leases begin anew");
-            self.step(Waiter(0), Caller::Server, Command::Forgive, None);
+            self.step(NOBODY, Caller::Server, Command::Forgive, None);
         }
         let envelope = Envelope { waiter, caller, now, seed: self.random(), command, keyed };
         let (state, decide) = (&mut self.state, &mut *self.decide);
         match catch_unwind(AssertUnwindSafe(|| step(state, envelope, decide))) {
             Ok(step) => self.stage(step),
-            Err(_) => self.fail("a step panicked"),
+            Err(_) => self.fail("a step panicked", Suspended::Restarting),
         }
     }
 
@@ -244,20 +292,24 @@ impl Owner {
         let Batch { rows, events, follow, .. } = batch;
         self.in_flight = Some(follow);
         if !self.writer.send(Work::Write { rows, events }) {
-            self.fail("the writer's thread has ended");
+            self.fail("the writer's thread has ended", Suspended::StorageFailed);
         }
     }
 
-    fn written(&mut self, result: Result<Vec<StoredEvent>, StoreError>) {
+    fn written(&mut self, result: Result<Vec<StoredEvent>, Unwritten>) {
         match result {
             Ok(events) => {
                 self.recent.add(events);
                 let follow = self.in_flight.take().unwrap_or_default();
                 self.follow(follow);
             }
-            Err(error) => {
+            Err(Unwritten { error, rows, last_event }) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a batch was not committed");
-                self.fail("a batch was not committed");
+                self.keep_ends(rows, last_event);
+                // After a mistake of ours the database is being opened again already.
+                if self.is_sound() {
+                    self.fail("a batch was not committed", error.suspends());
+                }
             }
         }
     }
@@ -301,40 +353,46 @@ impl Owner {
         }
     }
 
-    /// Drops everything that is not known to be durable: it may yet turn out to be, and nobody can tell.
-    fn fail(&mut self, why: &'static str) {
-        tracing::error!(why, waiters = self.waiters.len(), "the coordinator starts again from the database");
-        self.staged = Batch::default();
-        self.in_flight = None;
-        for (_, waiting) in self.waiters.drain() {
-            refuse(waiting.reply, SubmitError::CommitUnknown);
+    /// Drops everything that is not known to be durable. What the writer has may yet turn out to be, and nobody can
+    /// tell; of the rest, nothing was done.
+    fn fail(&mut self, what: &'static str, why: Suspended) {
+        tracing::error!(what, waiters = self.waiters.len(), "the coordinator starts again from the database");
+        let staged = std::mem::take(&mut self.staged);
+        self.keep_ends(staged.rows, None);
+        let in_flight = self.in_flight.take().unwrap_or_default();
+        let unknown: HashSet<Waiter> = in_flight.replies.into_iter().map(|(waiter, _)| waiter).collect();
+        for (waiter, waiting) in self.waiters.drain() {
+            let is_unknown = unknown.contains(&waiter);
+            let error = if is_unknown { SubmitError::CommitUnknown } else { SubmitError::Suspended(why) };
+            refuse(waiting.reply, error);
         }
-        self.health = Health::Broken { probe_at: Instant::now() };
+        self.health = Health::Broken(Break::new(why));
     }
 
-    /// Whether commands can be accepted; after a failure, tries to open the database again now and then.
-    fn is_sound(&mut self) -> bool {
-        match self.health {
-            Health::Sound => true,
-            Health::Probing => false,
-            Health::Broken { probe_at } => {
-                if probe_at <= Instant::now() {
-                    let profiles = self.state.profiles().clone();
-                    let last_run = self.state.last_run();
-                    self.writer.send(Work::Reopen(
-                        Opening::Again { boot: self.boot, last_run, profiles },
-                        self.clock.now(),
-                    ));
-                    self.health = Health::Probing;
-                }
-                false
-            }
+    /// Runs that ended have ended, though the batch that said so is lost: nobody will tell of it again.
+    fn keep_ends(&mut self, rows: Vec<Row>, done_by: Option<EventSeq>) {
+        let told = |record| Told { caller: Caller::Server, command: Command::EndRun(record), done_by };
+        self.told.extend(rows.into_iter().filter_map(ended_run).map(told));
+    }
+
+    /// Whether commands can be accepted.
+    const fn is_sound(&self) -> bool {
+        matches!(self.health, Health::Sound)
+    }
+
+    /// Tries to open the database again, after a failure and then now and then.
+    fn probe_if_due(&mut self) {
+        let Health::Broken(broken) = &mut self.health else { return };
+        if broken.probe_at.take_if(|at| *at <= Instant::now()).is_some() {
+            let (last_run, profiles) = (self.state.last_run(), self.state.profiles().clone());
+            let again = Again { boot: self.boot, last_run, profiles };
+            self.writer.send(Work::Reopen(again, self.clock.now()));
         }
     }
 
-    fn reopened(&mut self, result: Result<(State, BootNumber), StoreError>) {
-        match result {
-            Ok((state, _)) => {
+    fn reopened(&mut self, reopened: Reopened) {
+        match reopened {
+            Reopened::Works(state) => {
                 self.directory.store(Arc::new(state.directory()));
                 // What was not known to be durable may be, and has not been told.
                 self.recent.begin_after(state.last_event());
@@ -343,14 +401,29 @@ impl Owner {
                 self.state = state;
                 self.health = Health::Sound;
                 tracing::info!("the database works again");
-                for (caller, command) in std::mem::take(&mut self.told) {
-                    self.tell(caller, command);
+                let stored = self.state.last_event();
+                for Told { caller, command, done_by } in std::mem::take(&mut self.told) {
+                    if done_by.is_none_or(|event| event > stored) {
+                        self.tell(caller, command);
+                    }
                 }
             }
-            Err(error) => {
+            Reopened::Fails(error, stored) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the database still fails");
-                self.health = Health::Broken { probe_at: Instant::now() + PROBE_EVERY };
+                self.go_on_failing(error.suspends(), stored);
             }
+        }
+    }
+
+    /// Nothing can be changed until the next probe, at least. What is stored can be looked at, if it was read.
+    fn go_on_failing(&mut self, why: Suspended, stored: Option<(State, Timestamp)>) {
+        let Health::Broken(broken) = &mut self.health else { return };
+        broken.why = why;
+        broken.probe_at = Some(Instant::now() + broken.pause);
+        broken.pause = LONGEST_PAUSE.min(broken.pause * 2);
+        broken.stored_at = stored.as_ref().map(|(_, at)| *at);
+        if let Some((state, _)) = stored {
+            self.state = state;
         }
     }
 
@@ -381,6 +454,12 @@ pub(crate) fn take_back(reply: &Reply, unkeyed: Option<&AgentName>) -> Option<Co
     let Reply::Task(TaskReply::Claimed(claimed)) = reply else { return None };
     let holds: Vec<Hold> = claimed.grants.iter().map(Grant::hold).collect();
     (!holds.is_empty()).then(|| Command::Task(TaskCommand::TakeBack(agent.clone(), holds)))
+}
+
+/// The record of a run that ended, if the row is one.
+fn ended_run(row: Row) -> Option<Box<RunRecord>> {
+    let Row::PutRun(record) = row else { return None };
+    matches!(record.status, RunStatus::Ended { .. }).then_some(record)
 }
 
 /// Tells somebody that there will be no reply.

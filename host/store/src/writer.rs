@@ -5,9 +5,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use longhouse_core::{BootNumber, Event, Profiles, Row, State, Timestamp};
+use longhouse_core::{Event, EventSeq, Profiles, Row, State, Timestamp};
 
-use crate::load::Opening;
+use crate::load::{Again, Opening};
 use crate::{Ledger, StoreError, StoredEvent};
 
 /// How long the writer must have had nothing to do before it also empties the WAL file.
@@ -18,13 +18,29 @@ pub(crate) enum Work {
     /// Make these durable in one transaction.
     Write { rows: Vec<Row>, events: Vec<Event> },
     /// Drop the connection, open the database again, and rebuild the state from it.
-    Reopen(Opening, Timestamp),
+    Reopen(Again, Timestamp),
 }
 
 /// What came of a piece of work.
 pub(crate) enum Done {
-    Written(Result<Vec<StoredEvent>, StoreError>),
-    Reopened(Box<Result<(State, BootNumber), StoreError>>),
+    Written(Result<Vec<StoredEvent>, Unwritten>),
+    Reopened(Box<Reopened>),
+}
+
+/// A batch that was not committed, as far as anybody knows.
+pub(crate) struct Unwritten {
+    pub(crate) error: StoreError,
+    pub(crate) rows: Vec<Row>,
+    /// The database has this event if the batch was committed after all.
+    pub(crate) last_event: Option<EventSeq>,
+}
+
+/// What came of opening the database again.
+pub(crate) enum Reopened {
+    /// It can be written.
+    Works(State),
+    /// It cannot; the state as it is stored, and when it was read, if it can be.
+    Fails(StoreError, Option<(State, Timestamp)>),
 }
 
 /// The writer's mailbox. Dropping it lets the thread finish what it has and end.
@@ -68,12 +84,21 @@ fn run(ledger: &mut Ledger, inbox: &Receiver<Work>, done: &mut impl FnMut(Done))
     loop {
         match inbox.recv_timeout(IDLE) {
             Ok(Work::Write { rows, events }) => {
-                done(Done::Written(ledger.write(&rows, &events)));
+                let written = ledger.write(&rows, &events);
+                let last_event = events.last().map(|event| event.seq);
+                done(Done::Written(written.map_err(|error| Unwritten { error, rows, last_event })));
                 ledger.checkpoint_if_due();
             }
-            Ok(Work::Reopen(opening, now)) => done(Done::Reopened(Box::new(ledger.reopen(opening, now)))),
+            Ok(Work::Reopen(again, now)) => done(Done::Reopened(Box::new(reopen(ledger, again, now)))),
             Err(RecvTimeoutError::Timeout) => ledger.checkpoint_all(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+fn reopen(ledger: &mut Ledger, again: Again, now: Timestamp) -> Reopened {
+    match ledger.reopen(Opening::Again(again.clone()), now) {
+        Ok(state) => Reopened::Works(state),
+        Err(error) => Reopened::Fails(error, ledger.look(again, now).ok().map(|state| (state, now))),
     }
 }

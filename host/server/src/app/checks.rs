@@ -130,7 +130,7 @@ fn passes(error: &AppError) -> bool {
     match error {
         AppError::Refused(refusal) => matches!(refusal, Refusal::TooManyRuns { .. }),
         AppError::Submit(error) => match error {
-            SubmitError::Busy | SubmitError::CommitUnknown => true,
+            SubmitError::Busy | SubmitError::CommitUnknown | SubmitError::Suspended(_) => true,
             SubmitError::Closed => false,
         },
         AppError::NotStarted(error) => matches!(**error, EngineError::Busy { .. }),

@@ -15,7 +15,7 @@ use longhouse_core::{
     Refusal, TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
-use longhouse_store::{StoreError, SubmitError};
+use longhouse_store::{StoreError, SubmitError, Suspended};
 use longhouse_workspace::WorkspaceError;
 use serde_json::{Map, Value, json};
 
@@ -358,6 +358,9 @@ impl From<SubmitError> for ApiError {
         let code = match error {
             SubmitError::Busy => "busy",
             SubmitError::CommitUnknown => "commit_unknown",
+            SubmitError::Suspended(Suspended::StorageFull) => "storage_full",
+            SubmitError::Suspended(Suspended::StorageFailed) => "storage_failed",
+            SubmitError::Suspended(Suspended::Restarting) => "restarting",
             SubmitError::Closed => "stopping",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, format!("{error}; ask again"))
@@ -443,6 +446,7 @@ fn store(error: &StoreError) -> ApiError {
         | StoreError::Impossible { .. }
         | StoreError::Unwritable(_)
         | StoreError::Sqlite(_)
+        | StoreError::WalInUse
         | StoreError::ReadCutOff
         | StoreError::Thread(_) => ApiError::internal(error),
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use longhouse_core::*;
 use rusqlite::Connection;
 
-use crate::{Coordinator, OpenOptions, RunFilter, SubmitError, SystemClock};
+use crate::{Coordinator, OpenOptions, RunFilter, SubmitError, Suspended, SystemClock};
 
 struct Project {
     dir: tempfile::TempDir,
@@ -220,7 +220,7 @@ fn a_step_that_panics_is_answered_and_the_state_comes_back_from_the_database() {
     let first = project.ask(agent("a"), Command::StartRun(request));
     // A poisoned lock would panic for ever.
     armed.clear_poison();
-    assert_eq!(first, Err(SubmitError::CommitUnknown));
+    assert_eq!(first, Err(SubmitError::Suspended(Suspended::Restarting)));
     until_it_works_again(&project, "b");
     assert!(project.knows("a") && project.knows("b"));
 }
@@ -233,13 +233,69 @@ fn a_commit_that_fails_is_never_acknowledged_and_what_was_told_meanwhile_is_kept
     let other = Connection::open(database(project.dir.path())).unwrap();
     other.execute_batch("ALTER TABLE agents RENAME TO elsewhere").unwrap();
     assert_eq!(project.add_agent("b"), Err(SubmitError::CommitUnknown));
-    assert_eq!(project.add_agent("c"), Err(SubmitError::CommitUnknown), "accepted while broken");
+    let suspended = Err(SubmitError::Suspended(Suspended::StorageFailed));
+    assert_eq!(project.add_agent("c"), suspended, "accepted while broken");
     let record = ended(run, "late");
     project.coordinator.tell(Caller::Server, Command::EndRun(Box::new(record.clone())));
     other.execute_batch("ALTER TABLE elsewhere RENAME TO agents").unwrap();
     until_it_works_again(&project, "d");
     assert!(project.knows("a") && !project.knows("b") && project.knows("d"));
     assert_eq!(project.coordinator.reads().run(run).unwrap(), Some(record));
+}
+
+#[test]
+fn the_end_of_a_job_is_not_lost_with_its_batch() {
+    let project = Project::open();
+    project.add_agent("a").unwrap();
+    let job = project.start_run("a");
+    assert_eq!(project.ask(Caller::Server, Command::BecomeJob(job)), Ok(Reply::Done));
+    let other = Connection::open(database(project.dir.path())).unwrap();
+    other.execute_batch("ALTER TABLE runs RENAME TO elsewhere").unwrap();
+    let record = ended(job, "done");
+    project.coordinator.tell(Caller::Server, Command::EndRun(Box::new(record.clone())));
+    assert!(project.add_agent("b").is_err(), "the batch of the end, or refused after it");
+    other.execute_batch("ALTER TABLE elsewhere RENAME TO runs").unwrap();
+    until_it_works_again(&project, "c");
+    assert_eq!(
+        project.ask(agent("a"), Command::FindRun(job)),
+        Ok(Reply::RunIsNotLive(job)),
+        "it runs for ever"
+    );
+    assert_eq!(project.coordinator.reads().run(job).unwrap(), Some(record));
+}
+
+#[test]
+fn what_only_looks_is_answered_while_nothing_can_be_changed() {
+    let project = Project::open();
+    project.add_agent("a").unwrap();
+    let other = Connection::open(database(project.dir.path())).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER full BEFORE INSERT ON agents BEGIN SELECT raise(ABORT, 'planned'); END;
+        CREATE TRIGGER closed BEFORE UPDATE ON counters BEGIN SELECT raise(ABORT, 'planned'); END",
+        )
+        .unwrap();
+    assert_eq!(project.add_agent("b"), Err(SubmitError::CommitUnknown));
+    let suspended = Err(SubmitError::Suspended(Suspended::StorageFailed));
+    let look = || project.ask(agent("a"), Command::Lock(LockCommand::Find));
+    let started = std::time::Instant::now();
+    while let Err(error) = look() {
+        assert_eq!(Err(error), suspended);
+        assert!(started.elapsed().as_secs() < 30, "it could never be looked at");
+        std::thread::yield_now();
+    }
+    let mail = |until| Command::Talk(TalkCommand::Inbox { after: None, which: Which::All, until });
+    assert!(project.ask(agent("a"), mail(None)).is_ok());
+    let tomorrow = Timestamp::from_millis(u64::MAX);
+    assert_eq!(project.ask(agent("a"), mail(Some(tomorrow))), suspended, "it would wait for ever");
+    assert_eq!(
+        project.ask(agent("b"), mail(None)),
+        Ok(Reply::Refused(Refusal::CallerGone("b".parse().unwrap())))
+    );
+    assert_eq!(project.add_agent("c"), suspended);
+    other.execute_batch("DROP TRIGGER full; DROP TRIGGER closed").unwrap();
+    until_it_works_again(&project, "d");
+    assert!(project.knows("a") && !project.knows("b") && !project.knows("c") && project.knows("d"));
 }
 
 #[test]
@@ -255,7 +311,7 @@ fn until_it_works_again(project: &Project, name: &str) {
     while started.elapsed().as_secs() < 30 {
         match project.add_agent(name) {
             Ok(reply) => return assert_eq!(reply, Reply::Done),
-            Err(error) => assert_eq!(error, SubmitError::CommitUnknown),
+            Err(error) => assert!(matches!(error, SubmitError::Suspended(_)), "{error:?}"),
         }
         std::thread::yield_now();
     }
