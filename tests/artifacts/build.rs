@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 fn main() {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/fixtures");
+    // Asked when it runs: one target directory may serve several clones, and with them one build of this script.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let fixtures = Path::new(&package).join("../../plugins/fixtures");
     println!("cargo::rerun-if-changed={}", fixtures.display());
     let mut names: Vec<String> = std::fs::read_dir(fixtures)
         .expect("plugins/fixtures is a directory")

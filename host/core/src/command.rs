@@ -1,8 +1,9 @@
 //! What can be asked of a project's coordinator.
 
 use crate::{
-    AgentName, Capability, CrewCommand, EventSeq, HookName, Keyed, LockCommand, Profiles, QueueCommand, Role,
-    RunId, RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp, TokenHash,
+    AgentName, Capability, CommitCommand, CrewCommand, EventSeq, HookName, Keyed, LockCommand, Profiles,
+    QueueCommand, Role, RunId, RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp,
+    TokenHash,
 };
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
@@ -101,6 +102,8 @@ pub enum Command {
     Talk(TalkCommand),
     /// About the agents at work.
     Crew(CrewCommand),
+    /// About changes to files.
+    Commit(CommitCommand),
 }
 
 impl Command {
@@ -112,6 +115,7 @@ impl Command {
             | Self::Queue(QueueCommand::Find)
             | Self::Lock(LockCommand::Find)
             | Self::Crew(CrewCommand::Find(_))
+            | Self::Commit(CommitCommand::Unfinished)
             | Self::Talk(
                 TalkCommand::Inbox { until: None, .. } | TalkCommand::Look { until: None, .. },
             ) => true,
@@ -170,15 +174,28 @@ impl Command {
                 | CrewCommand::Spend(..)
                 | CrewCommand::Leave(_)
                 | CrewCommand::Interrupt(..),
+            )
+            | Self::Commit(
+                CommitCommand::Reserve(_)
+                | CommitCommand::Renew(_)
+                | CommitCommand::Intend(..)
+                | CommitCommand::Publish(_)
+                | CommitCommand::Retire(_)
+                | CommitCommand::Abort(..)
+                | CommitCommand::Brief(_),
             ) => false,
         }
     }
 
     /// Whether it has to be carried out later if it cannot be now. Renewals do not: whenever the state is rebuilt, every
-    /// lease has its whole time, and nobody waits.
+    /// lease has its whole time, and nobody waits. Nor does a brief: whoever got it then is asked to get another.
     pub const fn is_to_be_made_up_for(&self) -> bool {
         match self {
-            Self::Touch(..) | Self::Leave(_) | Self::Tick | Self::Forgive => false,
+            Self::Touch(..)
+            | Self::Leave(_)
+            | Self::Tick
+            | Self::Forgive
+            | Self::Commit(CommitCommand::Brief(_)) => false,
             Self::AddAgent(_)
             | Self::RemoveAgent(_)
             | Self::MintToken { .. }
@@ -193,7 +210,8 @@ impl Command {
             | Self::Lock(_)
             | Self::Delivered(..)
             | Self::Talk(_)
-            | Self::Crew(_) => true,
+            | Self::Crew(_)
+            | Self::Commit(_) => true,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What happened, in order, for whoever watches.
 
 use crate::{
-    AboutAgent, AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent, Role, RunId,
-    TalkEvent, TaskId, Timestamp,
+    AboutAgent, AboutCommit, AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent,
+    Role, RunId, TalkEvent, TaskId, Timestamp,
 };
 
 /// Something that happened.
@@ -64,6 +64,8 @@ pub enum EventKind {
     Talk(TalkEvent),
     /// About an agent at work.
     Crew(AboutAgent),
+    /// About a commit.
+    Commit(AboutCommit),
 }
 
 impl EventKind {
@@ -80,6 +82,7 @@ impl EventKind {
             Self::Lock(about) => about.event.type_name(),
             Self::Talk(event) => event.type_name(),
             Self::Crew(about) => about.event.type_name(),
+            Self::Commit(about) => about.event.type_name(),
         }
     }
 
@@ -87,6 +90,7 @@ impl EventKind {
     pub const fn run(&self) -> Option<RunId> {
         match self {
             Self::RunBecameJob { run } | Self::RunEnded { run, .. } => Some(*run),
+            Self::Commit(about) => about.run,
             Self::AgentAdded { .. }
             | Self::AgentRemoved { .. }
             | Self::TokenMinted { .. }
@@ -102,6 +106,7 @@ impl EventKind {
     pub const fn task(&self) -> Option<TaskId> {
         match self {
             Self::Task(about) => Some(about.task),
+            Self::Commit(about) => about.task,
             Self::AgentAdded { .. }
             | Self::AgentRemoved { .. }
             | Self::TokenMinted { .. }

@@ -6,6 +6,7 @@
 
 mod agent;
 mod command;
+mod commit;
 mod crew;
 mod decide;
 mod directory;
@@ -30,6 +31,12 @@ mod token;
 
 pub use agent::{Agent, AgentFacts, Role, UnknownRole};
 pub use command::{Caller, Command, Envelope, NewAgent, Waiter};
+pub use commit::{
+    Abort, AboutCommit, Author, Authorship, Change, Commit, CommitCommand, CommitEvent, CommitGate,
+    CommitNumber, CommitRefusal, CommitReply, CommitRow, CommitSeed, CommitStatus, EntryKind, EntryName,
+    GateError, Granted, Operation, RedoList, Reservation, ReservationId, ReserveRequest, Reserved, Undo,
+    Unfinished, Version,
+};
 pub use crew::{
     AboutAgent, AgentStatus, Budget, Cooldown, Cost, Counted, CrewCommand, CrewEvent, CrewRefusal, CrewReply,
     CrewRow, CrewSeed, Gone, Heartbeat, Interrupt, MemberFacts, Presence, Spender, Standing, Usage,

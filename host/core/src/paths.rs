@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The directory inside a project that holds Longhouse's own files. No path may name it.
 pub const PRIVATE_DIR: &str = ".longhouse";
 
@@ -15,7 +17,8 @@ const MAX_NAME_BYTES: usize = 255;
 /// components, NUL, or any component named [`PRIVATE_DIR`]. The root itself is the empty path.
 ///
 /// Being a `ProjectPath` says nothing about links: that is the resolver's business, on every use.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ProjectPath(String);
 
 /// Why a text names no path in the project.
@@ -102,6 +105,28 @@ impl ProjectPath {
             None => (Self::root(), &self.0),
         })
     }
+
+    /// The directories above this path, the lowest first, the root last.
+    pub(crate) fn above(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(parent(&self.0), |path| parent(path))
+    }
+
+    /// Whether one of these is the other, or lies beneath it.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        self == other
+            || self.above().any(|directory| directory == other.0)
+            || other.above().any(|directory| directory == self.0)
+    }
+
+    /// The path whose normal form `text` is known to be.
+    pub(crate) fn of_normal(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+/// The directory above a path in normal form; `None` for the root.
+fn parent(path: &str) -> Option<&str> {
+    (!path.is_empty()).then(|| path.rsplit_once('/').map_or("", |(above, _)| above))
 }
 
 impl fmt::Display for ProjectPath {
@@ -115,6 +140,20 @@ impl FromStr for ProjectPath {
 
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
         Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for ProjectPath {
+    type Error = InvalidPath;
+
+    fn try_from(text: String) -> Result<Self, InvalidPath> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ProjectPath> for String {
+    fn from(path: ProjectPath) -> Self {
+        path.0
     }
 }
 
@@ -161,6 +200,23 @@ mod tests {
         check("a\0b", Err(InvalidPath::Nul));
         check(&"n".repeat(256), Err(InvalidPath::TooLong));
         check(&"nnn/".repeat(1025), Err(InvalidPath::TooLong));
+    }
+
+    #[test]
+    fn what_is_above_ends_with_the_root() {
+        let above = |text| ProjectPath::parse(text).unwrap().above().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(above("a/b/c"), ["a/b", "a", ""]);
+        assert_eq!(above("a"), [""]);
+        assert!(above("").is_empty());
+    }
+
+    #[test]
+    fn a_path_meets_what_is_above_and_beneath_it_and_nothing_beside_it() {
+        let meets = |one, other| ProjectPath::parse(one).unwrap().meets(&ProjectPath::parse(other).unwrap());
+        for (one, other) in [("a", "a"), ("a", "a/b/c"), ("a/b", ""), ("", "")] {
+            assert!(meets(one, other) && meets(other, one), "{one:?} and {other:?}");
+        }
+        assert!(!meets("a", "a-b") && !meets("a/b", "a/c") && !meets("ab", "a"));
     }
 
     proptest! {

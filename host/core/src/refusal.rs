@@ -1,6 +1,8 @@
 //! Why something was not done. A refusal changes nothing, and says what to do next.
 
-use crate::{AgentName, CrewRefusal, LockRefusal, ProfileName, Role, RunId, TalkRefusal, TaskRefusal};
+use crate::{
+    AgentName, CommitRefusal, CrewRefusal, LockRefusal, ProfileName, Role, RunId, TalkRefusal, TaskRefusal,
+};
 
 /// Why the coordinator did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +87,9 @@ pub enum Refusal {
     /// About agents at work.
     #[error(transparent)]
     Crew(#[from] CrewRefusal),
+    /// About a change to files.
+    #[error(transparent)]
+    Commit(#[from] CommitRefusal),
 }
 
 fn list<T: ToString>(items: &[T]) -> String {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, CrewReply, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId, TalkReply,
-    TaskReply, Timestamp,
+    Access, AgentName, CommitReply, CrewReply, Hold, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId,
+    TalkReply, TaskReply, Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -32,6 +32,8 @@ pub enum Reply {
     Lock(LockReply),
     /// About agents at work.
     Crew(CrewReply),
+    /// About changes to files.
+    Commit(CommitReply),
     /// It was not done, and nothing changed.
     #[serde(skip)]
     Refused(Refusal),
@@ -50,18 +52,24 @@ impl Reply {
             | Self::Queue(_)
             | Self::Refused(_)
             | Self::Crew(CrewReply::Found(_))
+            | Self::Commit(
+                CommitReply::Reserved(_) | CommitReply::Intended(_) | CommitReply::Unfinished(_),
+            )
             | Self::Lock(LockReply::Found(_))
             | Self::Talk(TalkReply::Mail(_))
             | Self::Task(TaskReply::Live(_) | TaskReply::Why(_)) => Self::Done,
-            Self::Done | Self::Crew(_) | Self::Lock(_) | Self::Talk(_) | Self::Task(_) => self.clone(),
+            Self::Done | Self::Commit(_) | Self::Crew(_) | Self::Lock(_) | Self::Talk(_) | Self::Task(_) => {
+                self.clone()
+            }
         }
     }
 
-    /// Whether the reply may be sent before the batch is durable. True of a run's start alone: a run's
-    /// authority is checked again when it publishes, and until then nothing outside depends on it.
+    /// Whether the reply may be sent before the batch is durable. True of a run's start and of a reservation alone:
+    /// what they stand on is checked again when something is published, and until then nothing outside depends on it.
     pub const fn precedes_commit(&self) -> bool {
         match self {
             Self::RunStarted(_) => true,
+            Self::Commit(reply) => reply.precedes_commit(),
             Self::Done
             | Self::RunIsLive(_)
             | Self::RunIsNotLive(_)
@@ -90,4 +98,6 @@ pub struct StartedRun {
     pub access: Access,
     /// Environment variables its profile sets.
     pub env: BTreeMap<String, String>,
+    /// The lease it works under, which what it publishes will be held against.
+    pub hold: Option<Hold>,
 }

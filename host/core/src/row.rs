@@ -1,8 +1,8 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
 use crate::{
-    Agent, AgentName, CrewRow, EventSeq, Fence, HookName, KeptReply, Key, LockRow, QueueRules, RunRecord,
-    TalkRow, TaskRow, Token, TokenHash,
+    Agent, AgentName, CommitRow, CrewRow, EventSeq, Fence, HookName, KeptReply, Key, LockRow, QueueRules,
+    RunRecord, TalkRow, TaskRow, Token, TokenHash,
 };
 
 /// One change to the stored truth.
@@ -38,6 +38,8 @@ pub enum Row {
     Talk(TalkRow),
     /// About agents at work.
     Crew(CrewRow),
+    /// About commits.
+    Commit(CommitRow),
 }
 
 impl Row {
@@ -55,7 +57,8 @@ impl Row {
             | Self::ForgetAllReplies(_)
             | Self::SetDelivered(..)
             | Self::Talk(_)
-            | Self::Crew(_) => false,
+            | Self::Crew(_)
+            | Self::Commit(_) => false,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The coordination state of one project: everything that is not terminal.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::commit::Commits;
 use crate::crew::Crew;
 use crate::decide::rank_by_priority;
 use crate::lock::Locks;
@@ -9,9 +11,9 @@ use crate::queue::Queue;
 use crate::remembered::Remembered;
 use crate::talk::Talk;
 use crate::{
-    Agent, AgentName, BootNumber, Command, Consumption, CrewSeed, Directory, Effect, EventSeq, Fence,
-    KeptReply, LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord, RunStatus,
-    Stands, TalkSeed, Task, TaskId, Timestamp, Token, TokenHash, Waiter,
+    Agent, AgentName, BootNumber, Command, CommitSeed, Consumption, CrewSeed, Directory, Effect, EventSeq,
+    Fence, KeptReply, LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord,
+    RunStatus, Stands, TalkSeed, Task, TaskId, Timestamp, Token, TokenHash, Unfinished, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -34,6 +36,7 @@ pub struct State {
     pub(crate) locks: Locks,
     pub(crate) talk: Talk,
     pub(crate) crew: Crew,
+    pub(crate) commits: Commits,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -75,6 +78,8 @@ pub struct Seed {
     pub talk: TalkSeed,
     /// The agents at work.
     pub crew: CrewSeed,
+    /// Commits that are not finished.
+    pub commits: CommitSeed,
 }
 
 impl State {
@@ -82,8 +87,9 @@ impl State {
     pub fn rebuild(seed: Seed) -> Self {
         let last_live = seed.tasks.iter().map(|task| task.id).max();
         let last_ended = seed.ended.iter().map(|stands| stands.id).max();
+        let boot = seed.boot.unwrap_or(BootNumber(1));
         let mut state = Self {
-            boot: seed.boot.unwrap_or(BootNumber(1)),
+            boot,
             last_run: seed.last_run,
             last_event: EventSeq(seed.last_event),
             agents: seed.agents.into_iter().map(|agent| (agent.name.clone(), agent)).collect(),
@@ -99,6 +105,7 @@ impl State {
             locks: Locks::default(),
             talk: Talk::rebuild(seed.talk),
             crew: Crew::rebuild(seed.crew, seed.now),
+            commits: Commits::rebuild(boot, seed.commits),
         };
         state.queue.rules = seed.queue_rules;
         state.queue.keys = seed.task_keys.into_iter().collect();
@@ -141,6 +148,7 @@ impl State {
         let mut waiters = self.queue.waiting.waiters();
         waiters.extend(self.locks.waiting().map(|lock| lock.waiter));
         waiters.extend(self.talk.waits.waiters());
+        waiters.extend(self.commits.waiters());
         waiters
     }
 
@@ -162,12 +170,28 @@ impl State {
         let request = self.locks.first_until();
         let talk = self.talk.waits.first_until().map(|(at, _)| at);
         let crew = self.crew.next_due();
-        [task, claim, self.queue.reopens_at, lock, request, talk, crew].into_iter().flatten().min()
+        let commit = self.commits.next_due();
+        [task, claim, self.queue.reopens_at, lock, request, talk, crew, commit].into_iter().flatten().min()
     }
 
     /// What begins again when a state does: effects that an earlier process may not have carried out.
     pub fn unfinished_effects(&self) -> Vec<Effect> {
-        self.queue.tasks().filter_map(Effect::of_task).collect()
+        let checks = self.queue.tasks().filter_map(Effect::of_task);
+        let recovery = self.commits.recovered().next().map(|_| Effect::RecoverCommits);
+        recovery.into_iter().chain(checks).collect()
+    }
+
+    /// Commits that an earlier state left unfinished and nobody has finished since, in the order of numbers.
+    pub fn unfinished_commits(&self) -> Vec<Unfinished> {
+        let recovered = self.commits.recovered();
+        let unfinished = recovered
+            .map(|one| Unfinished { commit: Arc::clone(&one.commit), is_published: one.is_published });
+        unfinished.collect()
+    }
+
+    /// The number of the last reservation asked for in this boot.
+    pub const fn last_reservation(&self) -> u64 {
+        self.commits.last_reservation()
     }
 
     /// The ends of runs that an earlier boot left unfinished, to be stepped before anything else.

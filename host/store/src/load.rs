@@ -4,7 +4,9 @@ use longhouse_core::{BootNumber, Profiles, Seed, State, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
-use crate::rows::{agents, counters, crew, events, locks, replies, runs, settings, talk, tasks, tokens};
+use crate::rows::{
+    agents, commits, counters, crew, events, locks, replies, runs, settings, talk, tasks, tokens,
+};
 
 /// What is known besides the database when a state is rebuilt.
 pub(crate) enum Opening {
@@ -19,6 +21,7 @@ pub(crate) enum Opening {
 pub(crate) struct Again {
     pub(crate) boot: BootNumber,
     pub(crate) last_run: u32,
+    pub(crate) last_reservation: u64,
     pub(crate) profiles: Profiles,
 }
 
@@ -31,7 +34,9 @@ pub(crate) fn load(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let boot = counters::next_boot(&transaction)?;
     let seed = match opening {
-        Opening::Boot(profiles) => seed(&transaction, Again { boot, last_run: 0, profiles }, now)?,
+        Opening::Boot(profiles) => {
+            seed(&transaction, Again { boot, last_run: 0, last_reservation: 0, profiles }, now)?
+        }
         Opening::Again(again) => seed(&transaction, again, now)?,
     };
     transaction.commit()?;
@@ -45,7 +50,7 @@ pub(crate) fn look(connection: &mut Connection, again: Again, now: Timestamp) ->
 }
 
 fn seed(connection: &Connection, again: Again, now: Timestamp) -> Result<Seed, StoreError> {
-    let Again { boot, last_run, profiles } = again;
+    let Again { boot, last_run, last_reservation, profiles } = again;
     Ok(Seed {
         boot: Some(boot),
         last_run,
@@ -65,5 +70,6 @@ fn seed(connection: &Connection, again: Again, now: Timestamp) -> Result<Seed, S
         locks: locks::all(connection)?,
         talk: talk::seed(connection)?,
         crew: crew::seed(connection)?,
+        commits: commits::seed(connection, last_reservation)?,
     })
 }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use longhouse_core::{
-    AgentName, BootNumber, Caller, Command, Decide, Directory, Effect, Envelope, EventSeq, Grant, Hold,
-    Keyed, LockCommand, LockReply, Reply, Row, RunRecord, RunStatus, State, Step, TaskCommand, TaskReply,
-    Timestamp, Waiter, step,
+    Abort, AgentName, BootNumber, Caller, Command, CommitCommand, CommitReply, Decide, Directory, Effect,
+    Envelope, EventSeq, Grant, Hold, Keyed, LockCommand, LockReply, Reply, Row, RunRecord, RunStatus, State,
+    Step, TaskCommand, TaskReply, Timestamp, Undo, Waiter, step,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -384,8 +384,9 @@ impl Owner {
     fn probe_if_due(&mut self) {
         let Health::Broken(broken) = &mut self.health else { return };
         if broken.probe_at.take_if(|at| *at <= Instant::now()).is_some() {
-            let (last_run, profiles) = (self.state.last_run(), self.state.profiles().clone());
-            let again = Again { boot: self.boot, last_run, profiles };
+            let (last_run, last_reservation) = (self.state.last_run(), self.state.last_reservation());
+            let profiles = self.state.profiles().clone();
+            let again = Again { boot: self.boot, last_run, last_reservation, profiles };
             self.writer.send(Work::Reopen(again, self.clock.now()));
         }
     }
@@ -447,6 +448,10 @@ pub(crate) const fn unkeyed<'a>(caller: &'a Caller, keyed: Option<&Keyed>) -> Op
 
 /// What takes back the grants of a reply that did not reach its caller, if it has any and they cannot ask again.
 pub(crate) fn take_back(reply: &Reply, unkeyed: Option<&AgentName>) -> Option<Command> {
+    if let Reply::Commit(CommitReply::Reserved(reserved)) = reply {
+        let why = Abort::Failed { detail: "its reservation could not be answered".into() };
+        return Some(Command::Commit(CommitCommand::Abort(Undo::Reserved(reserved.reservation), why)));
+    }
     let agent = unkeyed?;
     if let Reply::Lock(LockReply::Taken(taken)) = reply {
         return Some(Command::Lock(LockCommand::Release(taken.lock, taken.fence)));

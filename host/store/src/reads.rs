@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use longhouse_core::{
-    AgentName, ChannelName, EventSeq, HookName, ProjectProgress, RunId, RunRecord, StateKey, StoredTask,
-    TaskId, TaskStatus,
+    AgentName, Change, ChannelName, CommitNumber, EventSeq, HookName, ProjectProgress, RunId, RunRecord,
+    StateKey, StoredTask, TaskId, TaskStatus,
 };
 use rusqlite::Connection;
 
 use crate::readers::READERS;
-use crate::rows::{counters, crew, events, messages, runs, settings, shared, tasks};
+use crate::rows::{changes, commits, counters, crew, events, messages, runs, settings, shared, tasks};
 use crate::{
-    EventFilter, KeyFilter, MessageFilter, SharedKey, SharedValue, StoreError, StoredEvent, StoredMessage,
-    TaskFilter, TaskRecord, database,
+    CommitFilter, CommitRecord, EventFilter, KeyFilter, MessageFilter, SharedKey, SharedValue, StoreError,
+    StoredEvent, StoredMessage, TaskFilter, TaskRecord, database,
 };
 
 /// Connections kept open between reads: one for each thread that reads.
@@ -156,6 +156,30 @@ impl Reads {
     /// When the database fails.
     pub fn progress(&self) -> Result<Option<ProjectProgress>, StoreError> {
         self.with(settings::progress)
+    }
+
+    /// A commit, wherever it stands.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn commit(&self, number: CommitNumber) -> Result<Option<CommitRecord>, StoreError> {
+        self.with(|connection| commits::find(connection, number))
+    }
+
+    /// What a commit does, in order: `limit` changes at most, from the `from`th on, counted from 0.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn changes(&self, number: CommitNumber, from: u32, limit: u32) -> Result<Vec<Change>, StoreError> {
+        self.with(|connection| changes::list(connection, number, from, limit))
+    }
+
+    /// Commits that were published, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn commits(&self, filter: &CommitFilter) -> Result<Vec<CommitRecord>, StoreError> {
+        self.with(|connection| commits::newest(connection, filter))
     }
 
     fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -256,6 +256,7 @@ fn ends_a_hold(command: &TaskCommand, reply: &Reply) -> bool {
         | Reply::Queue(_)
         | Reply::Lock(_)
         | Reply::Crew(_)
+        | Reply::Commit(_)
         | Reply::Talk(_) => false,
     }
 }

@@ -1,6 +1,6 @@
 //! Agents, tokens and profiles.
 
-use super::{Answer, Context, Effect, crew, lock, talk, task};
+use super::{Answer, Context, Effect, commit, crew, lock, talk, task};
 use crate::{
     Agent, AgentName, EventKind, NewAgent, ProfileName, Profiles, Refusal, ReleaseCause, Reply, Role, Row,
     Timestamp, Token, TokenHash,
@@ -49,6 +49,7 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
     task::give_all_back(context, name, &"its holder was removed".into());
     task::refuse_waiting(context, name, &gone());
     lock::release_all(context, name, ReleaseCause::HolderRemoved, &gone());
+    commit::author_removed(context, name);
     Ok(Reply::Done)
 }
 

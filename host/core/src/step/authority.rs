@@ -9,6 +9,11 @@ impl Context<'_> {
         let Caller::Agent(name) = self.caller else {
             return Err(Refusal::OperatorOnly);
         };
+        self.agent_named(name, needs)
+    }
+
+    /// This agent, if it has at least the role `needs`.
+    pub(super) fn agent_named(&self, name: &AgentName, needs: Role) -> Result<&Agent, Refusal> {
         let agent = self.state.agents.get(name).ok_or_else(|| Refusal::CallerGone(name.clone()))?;
         if agent.role < needs {
             return Err(Refusal::RoleTooLow { agent: name.clone(), has: agent.role, needs });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::task::{end, lost};
-use super::{Context, crew, lock};
+use super::{Context, commit, crew, lock};
 use crate::{NoteKind, TaskEvent, TaskId, TaskStatus};
 
 /// Decides everything that is due by now.
@@ -31,12 +31,15 @@ pub(super) fn decide(context: &mut Context<'_>) {
     {
         super::talk::give_up_waiting(context, waiter);
     }
+    commit::expire(context);
+    commit::give_up_waiting(context);
 }
 
 /// Nobody could renew anything. Comes before what is due, or every lease would be found late first.
 pub(super) fn forgive(context: &mut Context<'_>) {
     if context.not_an_agent().is_ok() {
         context.state.forgive(context.now);
+        commit::forgive(context);
     }
 }
 

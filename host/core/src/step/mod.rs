@@ -30,6 +30,7 @@
 
 mod agent;
 mod authority;
+mod commit;
 mod crew;
 mod due;
 mod lock;
@@ -80,6 +81,9 @@ pub enum Effect {
         /// Whose profile bounds it.
         creator: Option<AgentName>,
     },
+    /// Finish what an earlier state left unfinished of changes to files: the [`CommitGate`](crate::CommitGate) says
+    /// what.
+    RecoverCommits,
 }
 
 impl Effect {
@@ -118,6 +122,7 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
     due::decide(&mut context);
     lock::serve_waiting(&mut context);
     task::serve_waiting(&mut context);
+    commit::serve_waiting(&mut context);
     step
 }
 
@@ -146,6 +151,7 @@ fn dispatch(
         Command::Delivered(hook, event) => delivered(context, hook, event),
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
         Command::Talk(command) => return talk::dispatch(context, command),
+        Command::Commit(command) => return commit::dispatch(context, command),
     }
     .map(Some)
 }
@@ -163,6 +169,7 @@ fn leave(context: &mut Context<'_>, waiter: Waiter) -> Answer {
     task::stop_waiting(context, waiter);
     lock::stop_waiting(context, waiter);
     talk::stop_waiting(context, waiter);
+    commit::stop_waiting(context, waiter);
     Ok(Reply::Done)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Context;
-use crate::{AgentName, Caller, KeptReply, Keyed, Refusal, Reply, Row, Waiter};
+use crate::{AgentName, Caller, KeptReply, Key, Keyed, Refusal, Reply, Row, Waiter};
 
 /// What is known of a request's key.
 pub(super) enum Repeat {
@@ -25,6 +25,9 @@ pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
         let before = std::mem::replace(&mut request.waiter, context.waiter);
         context.step.replies.push((before, Reply::Refused(Refusal::Superseded)));
         return Repeat::Waits;
+    }
+    if context.state.commits.requests.running(agent, &keyed.key).is_some() {
+        return Repeat::Answered(Reply::Refused(Refusal::KeyReused));
     }
     let waiting = &mut context.state.queue.waiting;
     let Some(before) = waiting.under(agent, &keyed.key) else {
@@ -55,6 +58,14 @@ impl Context<'_> {
             self.keep(agent, keyed, &reply);
         }
         self.step.replies.push((waiter, reply));
+    }
+
+    /// Whether a request of the agent's that is not about files waits under this key.
+    pub(super) fn waits_under_key(&mut self, agent: &AgentName, key: &Key) -> bool {
+        let claims = self.state.queue.waiting.find(|claim| {
+            claim.agent == *agent && claim.keyed.as_ref().is_some_and(|other| other.key == *key)
+        });
+        !claims.is_empty() || self.state.locks.waiting_under(agent, key).is_some()
     }
 
     pub(super) fn keep(&mut self, agent: &AgentName, keyed: Keyed, reply: &Reply) {

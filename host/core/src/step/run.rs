@@ -1,15 +1,15 @@
 //! Runs, from admission to record.
 
-use super::{Answer, Context, Effect, crew};
+use super::{Answer, Context, Effect, commit, crew};
 use crate::{
     Access, Admit, AgentFacts, AgentName, EventKind, Hold, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
-    RunRecord, RunRequest, RunStatus, StartedRun, Under,
+    RunRecord, RunRequest, RunStatus, StartedRun,
 };
 
 pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     let agent = context.agent(Role::Worker)?.clone();
     crew::check_not_interrupted(context, &agent.name)?;
-    let hold = hold_of(context, &agent.name, request.under)?;
+    let hold = commit::under(context, &agent.name, request.under)?;
     let state = &mut *context.state;
     let Some(profile) = state.profiles.get(&agent.profile) else {
         let defined = state.profiles.keys().cloned().collect();
@@ -41,6 +41,7 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
         limits,
         access: if profile.files.is_read_only() { Access::ReadOnly } else { Access::ReadWrite },
         env: profile.env.clone(),
+        hold,
     };
     let run = LiveRun {
         id,
@@ -54,15 +55,6 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     };
     state.runs.insert(id, run);
     Ok(Reply::RunStarted(Box::new(started)))
-}
-
-fn hold_of(context: &Context<'_>, agent: &AgentName, under: Under) -> Result<Option<Hold>, Refusal> {
-    match under {
-        Under::Lease(hold) => return super::task::held(context, hold).map(|_| Some(hold)),
-        Under::NoLease => return Ok(None),
-        Under::TheOnlyLease => {}
-    }
-    Ok(only_lease(context, agent))
 }
 
 /// The lease of an agent that holds exactly one.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use longhouse_core::{
-    Agent, Cooldown, EventSeq, Importance, Interrupt, Lock, Message, NoteKind, QueueFacts, RunId, StoredTask,
-    TaskId, TaskStatus, Timestamp, Which,
+    Agent, Caller, Command, CommitCommand, Cooldown, EventSeq, Importance, Interrupt, Lock, Message,
+    NoteKind, QueueFacts, RunId, StoredTask, TaskId, TaskStatus, Timestamp, Which,
 };
 use longhouse_store::{TaskFilter, TaskRecord};
 
@@ -97,6 +97,8 @@ impl Brief {
 /// When the coordinator does not answer, or the database fails.
 pub async fn brief(project: &Arc<Project>, agent: Agent) -> Result<Brief, AppError> {
     let name = &agent.name;
+    // First, so that a lease that is lost while this is put together is not taken for one that the agent was told of.
+    project.coordinator.tell(Caller::Server, Command::Commit(CommitCommand::Brief(name.clone())));
     let mine = TaskFilter { holder: Some(name.clone()), limit: MOST, ..TaskFilter::default() };
     let tasks::TaskPage { tasks, as_of } = tasks::list(project, name.clone(), mine).await?;
     let (verifying, held): (Vec<_>, Vec<_>) =

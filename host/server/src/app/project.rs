@@ -100,6 +100,12 @@ impl Project {
                     // Fails only when the server is ending: the check is due again when it begins.
                     let _ = due.send(Check { hold, argv, creator });
                 }
+                Effect::RecoverCommits => {
+                    tracing::error!(
+                        "changes to files were left unfinished by a server that makes commits, which this one \
+                         does not; their paths stay reserved until that one serves the project again"
+                    );
+                }
             })
         };
         warn_of_what_is_not_enforced(&config.profiles);

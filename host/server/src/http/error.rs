@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use longhouse_core::{
-    AgentName, CrewRefusal, InvalidId, InvalidMessage, InvalidPath, InvalidTask, LockId, LockRefusal,
-    Refusal, TalkRefusal, TaskRefusal, Unauthenticated,
+    AgentName, CommitRefusal, CrewRefusal, InvalidId, InvalidMessage, InvalidPath, InvalidTask, LockId,
+    LockRefusal, Refusal, TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError, Suspended};
@@ -23,6 +23,8 @@ use crate::app::AppError;
 
 /// When a full inbox may have been read.
 const INBOX_FULL_RETRY: Duration = Duration::from_secs(30);
+/// When another's change to the same files may be over.
+const CHANGE_RETRY: Duration = Duration::from_secs(1);
 
 /// A problem in the sense of RFC 9457, before it has its request's id.
 #[derive(Debug, Clone)]
@@ -199,6 +201,7 @@ impl From<Refusal> for ApiError {
             Refusal::Lock(refusal) => lock(&refusal),
             Refusal::Talk(refusal) => talk(&refusal),
             Refusal::Crew(refusal) => crew(&refusal),
+            Refusal::Commit(refusal) => commit(&refusal),
             Refusal::TokenExists => Self::internal(&refusal),
         }
     }
@@ -277,6 +280,34 @@ fn lock(refusal: &LockRefusal) -> ApiError {
         LockRefusal::Orphaned { lock, left_ms, .. } => answer(StatusCode::CONFLICT, "stale_lock")
             .with("lock", lock.to_string())
             .retry_after(Duration::from_millis(*left_ms)),
+    }
+}
+
+fn commit(refusal: &CommitRefusal) -> ApiError {
+    let answer = |status, code| ApiError::new(status, code, refusal.to_string());
+    match refusal {
+        CommitRefusal::Count { most, .. } | CommitRefusal::TooLong { most, .. } => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "change_too_large").with("limit", *most)
+        }
+        CommitRefusal::InvalidChange { path, .. } => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_change").with("path", path.as_str())
+        }
+        CommitRefusal::Busy { .. } => {
+            answer(StatusCode::TOO_MANY_REQUESTS, "too_many_changes").retry_after(CHANGE_RETRY)
+        }
+        CommitRefusal::PathReserved { path, by } => answer(StatusCode::CONFLICT, "path_reserved")
+            .with("path", path.as_str())
+            .with("holder", by.as_ref().map(|agent| json!({ "agent": agent })))
+            .retry_after(CHANGE_RETRY),
+        CommitRefusal::StillRunning => {
+            answer(StatusCode::CONFLICT, "still_running").retry_after(CHANGE_RETRY)
+        }
+        CommitRefusal::NoSuchReservation(_) => answer(StatusCode::CONFLICT, "reservation_ended"),
+        // Only whoever works on the files asks what these refuse, and asks nothing on an agent's word.
+        CommitRefusal::NotReserved { .. }
+        | CommitRefusal::MixedOrigin
+        | CommitRefusal::NoSuchCommit(_)
+        | CommitRefusal::WrongStatus { .. } => ApiError::internal(refusal),
     }
 }
 

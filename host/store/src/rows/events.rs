@@ -148,5 +148,6 @@ fn data(kind: &EventKind) -> Result<String, StoreError> {
         EventKind::Lock(about) => to_json(about)?,
         EventKind::Talk(event) => to_json(event)?,
         EventKind::Crew(about) => to_json(about)?,
+        EventKind::Commit(about) => to_json(about)?,
     })
 }

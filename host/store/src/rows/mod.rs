@@ -1,6 +1,8 @@
 //! SQL, one file per subject: plainly named functions that take a connection.
 
 pub(crate) mod agents;
+pub(crate) mod changes;
+pub(crate) mod commits;
 pub(crate) mod counters;
 pub(crate) mod crew;
 pub(crate) mod events;
@@ -37,6 +39,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::Lock(row) => locks::apply(connection, row),
         Row::Talk(row) => talk::apply(connection, row),
         Row::Crew(row) => crew::apply(connection, row),
+        Row::Commit(row) => commits::apply(connection, row),
     }
 }
 

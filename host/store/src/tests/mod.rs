@@ -1,5 +1,6 @@
 //! The coordinator over a real database file: what it promises about answers and durability.
 
+mod commits;
 mod crew;
 mod locks;
 mod talk;

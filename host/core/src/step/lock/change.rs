@@ -12,7 +12,7 @@ pub(super) fn check(context: &Context<'_>, authority: &Authority, changes: &Chan
 
 /// Whether changes may be published now: the lease is in force and so is every lock that was named, and whatever is
 /// locked of the changed paths is locked by their changer.
-pub(super) fn may_change(
+pub(in super::super) fn may_change(
     context: &Context<'_>,
     authority: &Authority,
     changes: &Changes,

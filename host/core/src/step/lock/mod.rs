@@ -7,6 +7,7 @@ mod take;
 mod tests;
 mod waiting;
 
+pub(super) use change::may_change;
 pub(super) use end::{expire, holder_lost, lease_ended, lease_lost, release_all};
 pub(super) use waiting::{give_up_waiting, serve_waiting, stop_waiting};
 

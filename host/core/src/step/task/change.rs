@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Context, Effect, crew, lock};
+use super::super::{Context, Effect, commit, crew, lock};
 use super::finish::judge;
 use crate::{
     AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
@@ -172,6 +172,7 @@ pub(in super::super) fn lost(context: &mut Context<'_>, id: TaskId) {
     let lost_count = task.state.lost_count + 1;
     let cancelled = task.state.cancel_requested;
     let event = TaskEvent::Lost { holder: lease.holder.clone(), fence: lease.fence, lost_count };
+    commit::lease_lost(context, &lease.holder, hold);
     context.task_event(None, id, event);
     kill_runs(context, hold);
     lock::lease_lost(context, hold);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::{Context, claimed, crew};
+use super::super::{Context, claimed, commit, crew};
 use crate::queue::{Blocker, Class, WaitingClaim, has_all};
 use crate::{
     AgentName, ClaimRequest, Claimed, Grant, Keyed, Lease, Nothing, OnParentFailure, Refusal, Reply, Role,
@@ -31,6 +31,7 @@ pub(super) fn claim(
             None => Err(refusal.into()),
         };
     }
+    commit::knows_its_leases(context, &agent);
     let (grants, nothing) = attempt(context, &agent, &request);
     match request.wait_until.filter(|until| grants.is_empty() && *until > context.now) {
         Some(until) => {
@@ -211,6 +212,7 @@ fn blocker(context: &mut Context<'_>, id: TaskId, agent: &AgentName) -> Option<B
 fn grant(context: &mut Context<'_>, id: TaskId, agent: &AgentName, request: &ClaimRequest) -> Option<Grant> {
     let now = context.now;
     crew::hear(context, agent);
+    commit::knows_its_leases(context, agent);
     let fence = context.next_fence();
     let queue = &mut context.state.queue;
     queue.ready.note_grant(id);

@@ -39,7 +39,8 @@ impl Stored {
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)
             | Row::ForgetReplies(..)
-            | Row::Talk(_) => panic!("no history here has tasks: {row:?}"),
+            | Row::Talk(_)
+            | Row::Commit(_) => panic!("no history here has tasks: {row:?}"),
         }
     }
 
@@ -186,6 +187,7 @@ proptest! {
                 | Reply::Lock(_)
                 | Reply::Crew(_)
                 | Reply::Talk(_) => {}
+                | Reply::Commit(_) => {}
             }
             if by_agent {
                 let records = step.rows.iter().any(|row| matches!(row, Row::PutRun(_)));

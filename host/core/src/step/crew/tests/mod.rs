@@ -51,6 +51,7 @@ impl Stored {
             | Row::PutRun(_)
             | Row::Task(_)
             | Row::Talk(_)
+            | Row::Commit(_)
             | Row::KeepReply(_)
             | Row::ForgetReplies(..)
             | Row::ForgetAllReplies(_)

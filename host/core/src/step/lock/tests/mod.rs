@@ -42,6 +42,7 @@ impl Stored {
             Row::SetFenceLimit(limit) => self.fence_limit = limit.0,
             Row::KeepReply(kept) => self.replies.push(*kept),
             Row::ForgetAllReplies(agent) => self.replies.retain(|kept| kept.agent != agent),
+            Row::Commit(_) => {}
             Row::PutToken(_) | Row::DeleteToken(_) | Row::PutRun(_) | Row::Task(_) => {}
             Row::Talk(_) | Row::Crew(_) => {}
             Row::ForgetReplies(..) | Row::SetQueueRules(_) | Row::SetDelivered(..) => {

@@ -63,6 +63,7 @@ pub(super) fn command(command: &Command) -> &'static str {
         Command::Crew(_) => "crew",
         Command::Lock(_) => "lock",
         Command::Delivered(..) => "delivered",
+        Command::Commit(_) => "commit",
         Command::Queue(command) => match command {
             QueueCommand::Pause(_) => "pause",
             QueueCommand::Resume(_) => "resume",
@@ -109,6 +110,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
         Some(Reply::Lock(_)) => "lock",
         Some(Reply::Crew(_)) => "crew",
         Some(Reply::Talk(_)) => "talk",
+        Some(Reply::Commit(_)) => "commit",
         Some(Reply::Task(reply)) => match reply {
             TaskReply::Created(created) if created.iter().all(|task| task.existed) => "existed",
             TaskReply::Created(_) => "created",
@@ -149,6 +151,7 @@ pub(super) fn refusal(why: &Refusal) -> &'static str {
         Refusal::Lock(_) => "lock",
         Refusal::Crew(_) => "crew",
         Refusal::Talk(_) => "talk",
+        Refusal::Commit(_) => "commit",
         Refusal::Task(why) => match why {
             TaskRefusal::NoSuchTask(_) => "no_such_task",
             TaskRefusal::StaleLease { .. } => "stale_lease",

@@ -67,6 +67,8 @@ impl Store {
             }
             Row::Talk(row) => self.talk.apply(row),
             Row::Crew(row) => self.crew.apply(row),
+            // Who may not know of a loss: no history here changes files.
+            Row::Commit(_) => {}
             Row::ForgetAllReplies(name) => self.replies.retain(|(agent, _), _| *agent != name),
         }
     }

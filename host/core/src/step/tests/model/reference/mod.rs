@@ -180,7 +180,8 @@ impl Model {
             | Command::KillRun(_)
             | Command::FindRun(_)
             | Command::Lock(_)
-            | Command::Delivered(..) => panic!("no history here has runs, locks or webhooks: {command:?}"),
+            | Command::Delivered(..)
+            | Command::Commit(_) => panic!("no history here has runs, locks or commits: {command:?}"),
         })
     }
 

@@ -1,0 +1,97 @@
+//! What commits do, path by path.
+
+use longhouse_core::{Change, CommitNumber, EntryName, Operation, ProjectPath, RedoList, Version};
+use rusqlite::{Connection, Row};
+
+use super::{integer, parsed};
+use crate::StoreError;
+
+const SELECT: &str = "SELECT path, operation, staged, moved_from, base, new, history FROM commit_changes";
+
+pub(super) fn insert(
+    connection: &Connection,
+    number: CommitNumber,
+    redo: &RedoList,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO commit_changes (number, n, path, operation, staged, moved_from, base, new, history)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for (n, change) in (0_i64..).zip(redo.changes()) {
+        let (operation, staged, moved_from) = match &change.operation {
+            Operation::Put { staged } => ("put", Some(staged.as_str()), None),
+            Operation::Remove => ("remove", None, None),
+            Operation::Move { from } => ("move", None, Some(from.as_str())),
+            Operation::Found => ("found", None, None),
+        };
+        statement.execute((
+            integer(number.0),
+            n,
+            change.path.as_str(),
+            operation,
+            staged,
+            moved_from,
+            change.base.map(Version::to_bytes),
+            change.new.map(Version::to_bytes),
+            change.history.as_ref().map(EntryName::as_str),
+        ))?;
+    }
+    Ok(())
+}
+
+/// All that a commit does.
+pub(super) fn redo(connection: &Connection, number: CommitNumber) -> Result<RedoList, StoreError> {
+    let changes = list(connection, number, 0, u32::MAX)?;
+    RedoList::new(changes)
+        .map_err(|refusal| StoreError::Impossible { column: "commit_changes", value: refusal.to_string() })
+}
+
+/// What a commit does, in order, from the `from`th change on.
+pub(crate) fn list(
+    connection: &Connection,
+    number: CommitNumber,
+    from: u32,
+    limit: u32,
+) -> Result<Vec<Change>, StoreError> {
+    let sql = format!("{SELECT} WHERE number = ?1 AND n >= ?2 ORDER BY n LIMIT ?3");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((integer(number.0), from, limit))?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        changes.push(change(row)?);
+    }
+    Ok(changes)
+}
+
+fn change(row: &Row<'_>) -> Result<Change, StoreError> {
+    let operation: String = row.get(1)?;
+    let (staged, from): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);
+    let operation = match (operation.as_str(), staged, from) {
+        ("put", Some(staged), None) => Operation::Put { staged: parsed("commit_changes.staged", staged)? },
+        ("move", None, Some(from)) => Operation::Move { from: path(from)? },
+        ("remove", None, None) => Operation::Remove,
+        ("found", None, None) => Operation::Found,
+        _ => return Err(StoreError::Impossible { column: "commit_changes.operation", value: operation }),
+    };
+    let history: Option<String> = row.get(6)?;
+    Ok(Change {
+        path: path(row.get(0)?)?,
+        operation,
+        base: version(row.get(4)?)?,
+        new: version(row.get(5)?)?,
+        history: history.map(|name| parsed("commit_changes.history", name)).transpose()?,
+    })
+}
+
+fn path(text: String) -> Result<ProjectPath, StoreError> {
+    parsed("commit_changes.path", text)
+}
+
+fn version(bytes: Option<Vec<u8>>) -> Result<Option<Version>, StoreError> {
+    let of = |bytes: Vec<u8>| {
+        let impossible =
+            || StoreError::Impossible { column: "commit_changes.base", value: format!("{bytes:?}") };
+        Version::from_bytes(&bytes).ok_or_else(impossible)
+    };
+    bytes.map(of).transpose()
+}
