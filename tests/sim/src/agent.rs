@@ -1,10 +1,11 @@
 //! Agents: they believe what they were told, and act on it.
 
 use longhouse_core::{
-    Again, AgentName, Caller, ClaimRequest, Command, Completion, Extent, Failure, Fence, Hold, Importance,
-    Keyed, LockCommand, LockId, LockMode, LockReply, LockRequest, MessageBody, MessageId, NewMessage,
-    NewTask, OnParentFailure, Parent, PathPattern, Precondition, Progress, Recipient, Reply, StateVersion,
-    TalkCommand, TalkReply, TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp, Want, Which,
+    Again, AgentName, Caller, ClaimRequest, Command, Completion, CrewCommand, CrewReply, EventSeq, Extent,
+    Failure, Fence, Heartbeat, Hold, Importance, Keyed, LockCommand, LockId, LockMode, LockReply, LockRequest, MessageBody, MessageId, NewMessage,
+    NewTask, Nothing, OnParentFailure, Parent, PathPattern, Precondition, Progress, Recipient, Reply, StateVersion,
+    TalkCommand, TalkReply, TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp, Under, Usage,
+    Want, Which,
 };
 
 use crate::random::Random;
@@ -26,6 +27,8 @@ pub struct Agent {
     pub locks: Vec<(LockId, Fence)>,
     /// The last message that it knows to have got and not to have acknowledged.
     mail: Option<MessageId>,
+    /// It knows that it is to stop.
+    interrupt: Option<EventSeq>,
     /// The version of the shared key, as it knows it.
     version: Option<StateVersion>,
     requests: u64,
@@ -44,6 +47,7 @@ impl Agent {
             asked: vec![],
             locks: vec![],
             mail: None,
+            interrupt: None,
             version: None,
             requests: 0,
         }
@@ -53,24 +57,70 @@ impl Agent {
         Caller::Agent(self.name.clone())
     }
 
+    /// The first of them may tell others what to do.
+    fn is_coordinator(&self) -> bool {
+        self.name.as_str() == "agent-0"
+    }
+
     /// What it does next. While the queue is being drained it makes and gives up nothing.
     pub fn next(&mut self, random: &mut Random, now: Timestamp, draining: bool) -> (Command, Option<Keyed>) {
         if let Some(request) = &self.unanswered {
             return request.clone();
         }
+        let crew = self.crew_wish(random, now, draining);
         let talk = if draining { None } else { self.talk_wish(random, now) };
-        let command = match (talk, self.lock_wish(random, now, draining)) {
-            (Some(wish), _) => Command::Talk(wish),
-            (None, Some(wish)) => Command::Lock(wish),
-            (None, None) => Command::Task(self.wish(random, now, draining)),
+        let command = match (crew, talk, self.lock_wish(random, now, draining)) {
+            (Some(wish), ..) => Command::Crew(wish),
+            (None, Some(wish), _) => Command::Talk(wish),
+            (None, None, Some(wish)) => Command::Lock(wish),
+            (None, None, None) => Command::Task(self.wish(random, now, draining)),
         };
         self.requests += 1;
         let key = format!("{}-{}", self.name, self.requests).parse().expect("a key");
-        // What changes nothing needs no key.
-        let changes = !matches!(command, Command::Talk(TalkCommand::Inbox { .. }));
+        // What changes nothing, or may be done twice, needs no key.
+        let changes = !matches!(
+            command,
+            Command::Talk(TalkCommand::Inbox { .. }) | Command::Crew(CrewCommand::Heartbeat(_))
+        );
         let keyed = changes.then_some(Keyed { key, hash: self.requests });
         self.unanswered = Some((command.clone(), keyed.clone()));
         (command, keyed)
+    }
+
+    /// What it says of itself, or has others do, if anything. It heeds an interrupt sooner or later.
+    fn crew_wish(&self, random: &mut Random, now: Timestamp, draining: bool) -> Option<CrewCommand> {
+        let heeds = self.interrupt.filter(|_| draining || random.permille(300));
+        if let Some(seq) = heeds {
+            let beat = Heartbeat { ack_interrupt: Some(seq), ..Heartbeat::default() };
+            return Some(CrewCommand::Heartbeat(Box::new(beat)));
+        }
+        if draining {
+            return None;
+        }
+        let provider = ["north", "south"].get(random.below(2)).and_then(|name| name.parse().ok());
+        match random.below(1_000) {
+            0..50 => {
+                let ttl_ms = random.permille(300).then(|| 10_000 + random.below(50_000) as u64);
+                let provider = provider.filter(|_| random.permille(300));
+                let beat = Heartbeat { doing: Some("well".into()), ttl_ms, provider, ..Heartbeat::default() };
+                Some(CrewCommand::Heartbeat(Box::new(beat)))
+            }
+            50..70 => {
+                let usage = Usage { input_tokens: 10, calls: 1, ..Usage::NOTHING };
+                Some(CrewCommand::Spend(usage, Under::TheOnlyLease))
+            }
+            70..80 => {
+                let most_ms = if random.permille(700) { 20_000 } else { 1 };
+                let until = now.plus_millis(random.below(most_ms) as u64);
+                Some(CrewCommand::Cool { provider, until, reason: "429".into() })
+            }
+            80..140 if self.is_coordinator() || random.permille(50) => {
+                let whom = format!("agent-{}", random.below(8)).parse().expect("a name");
+                Some(CrewCommand::Interrupt(whom, "wait".into()))
+            }
+            140..145 => Some(CrewCommand::Leave("until tomorrow".into())),
+            _ => None,
+        }
     }
 
     /// What it wants to say or to read, if anything.
@@ -210,6 +260,20 @@ impl Agent {
         }
     }
 
+    fn learn_of_crew(&mut self, command: &CrewCommand, reply: &Reply) {
+        match (command, reply) {
+            (CrewCommand::Heartbeat(_), Reply::Crew(CrewReply::Found(found))) => {
+                let standing = found.first().and_then(|facts| facts.standing.as_ref());
+                self.interrupt = standing.and_then(|standing| Some(standing.interrupt.as_ref()?.seq));
+            }
+            (CrewCommand::Leave(_), Reply::Done) => {
+                self.holds.clear();
+                self.locks.clear();
+            }
+            (_, _) => {}
+        }
+    }
+
     /// Takes in the answer to what it asked.
     pub fn learn(&mut self, reply: &Reply) {
         let Some((command, _)) = self.unanswered.take() else { return };
@@ -217,6 +281,7 @@ impl Agent {
             Command::Task(command) => command,
             Command::Lock(command) => return self.learn_of_lock(&command, reply),
             Command::Talk(command) => return self.learn_of_talk(&command, reply),
+            Command::Crew(command) => return self.learn_of_crew(&command, reply),
             _ => return,
         };
         match (&command, reply) {
@@ -234,6 +299,9 @@ impl Agent {
         }
         if let Reply::Task(TaskReply::Claimed(claimed)) = reply {
             self.holds.extend(claimed.grants.iter().map(longhouse_core::Grant::hold));
+            if let Some(Nothing::Interrupted { interrupt }) = &claimed.nothing {
+                self.interrupt = Some(interrupt.seq);
+            }
         }
     }
 }

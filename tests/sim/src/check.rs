@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail, ensure};
 use longhouse_core::{
-    Caller, Command, Fence, Grant, Hold, Key, LockCommand, LockReply, PathPattern, Reply, Stands,
+    Caller, Command, CommitCommand, CrewCommand, Fence, Grant, Hold, Key, LockCommand, LockReply, PathPattern, Reply, Stands,
     TaskCommand, TaskId, TaskReply, TaskStatus, Timestamp, Why,
 };
 
+use crate::crew::CrewChecks;
+use crate::files::FileChecks;
 use crate::locks::LockChecks;
 use crate::server::{Answered, Server, hold_of};
 use crate::talk::TalkChecks;
@@ -25,6 +27,8 @@ pub struct Checks {
     touches: BTreeMap<TaskId, Vec<PathPattern>>,
     locks: LockChecks,
     pub talk: TalkChecks,
+    pub crew: CrewChecks,
+    pub files: FileChecks,
 }
 
 struct Lease {
@@ -42,21 +46,36 @@ impl Checks {
     /// An answer is durable: it must agree with all before.
     pub fn committed(&mut self, answered: &Answered) -> anyhow::Result<()> {
         let Answered { request, reply, at } = answered;
-        let (Caller::Agent(agent), Some(keyed)) = (&request.caller, &request.keyed) else { return Ok(()) };
+        if let (Command::Commit(command), false) = (&request.command, matches!(reply, Reply::Refused(_))) {
+            return self.changed_files(command, reply, *at);
+        }
+        let Caller::Agent(agent) = &request.caller else { return Ok(()) };
         if let Reply::Refused(_) = reply {
             return Ok(());
         }
+        if let Command::Crew(command @ CrewCommand::Heartbeat(_)) = &request.command {
+            return self.crew.committed(agent, command, reply, *at);
+        }
+        let Some(keyed) = &request.keyed else { return Ok(()) };
         if let Some(before) = self.answers.get(&(agent.to_string(), keyed.key.clone())) {
             ensure!(before == reply, "one key, two answers: {before:?}, then {reply:?}");
             return Ok(());
         }
         self.answers.insert((agent.to_string(), keyed.key.clone()), reply.clone());
         if let Command::Lock(command) = &request.command {
-            let fence = self.locks.committed(agent, command, reply, *at)?;
+            let fence = self.locks.committed(agent, command, reply, &self.crew, *at)?;
             return fence.map_or(Ok(()), |fence| self.rises(fence));
         }
         if let Command::Talk(command) = &request.command {
             return self.talk.committed(agent, command, reply);
+        }
+        if let Command::Crew(command) = &request.command {
+            if let CrewCommand::Leave(_) = command {
+                let theirs = self.grants.values_mut().filter(|lease| lease.holder == request.caller);
+                theirs.for_each(|lease| lease.over = true);
+                self.locks.gave_all_up(agent);
+            }
+            return self.crew.committed(agent, command, reply, *at);
         }
         let Command::Task(mut command) = request.command.clone() else { return Ok(()) };
         let hold = hold_of(&mut command).copied();
@@ -136,7 +155,7 @@ impl Checks {
         let Reply::Lock(LockReply::Found(found)) = server.ask(Command::Lock(LockCommand::Find), now)? else {
             bail!("no locks")
         };
-        self.locks.restarted(&found, &leases, now)
+        self.locks.restarted(&found, &leases, &self.crew, now)
     }
 
     /// What was acknowledged is still there.
@@ -148,6 +167,23 @@ impl Checks {
                 ensure!(status == *ended, "{id} was {ended}, and is {status}");
             }
         }
+        Ok(())
+    }
+
+    /// As [`Checks::committed`], for what the server itself asked about changes to files.
+    fn changed_files(
+        &mut self,
+        command: &CommitCommand,
+        reply: &Reply,
+        at: Timestamp,
+    ) -> anyhow::Result<()> {
+        let Some((stands_on, paths)) = self.files.committed(command, reply)? else { return Ok(()) };
+        let agent = &stands_on.agent;
+        if let Some(hold) = stands_on.task {
+            self.accepted(hold, &Caller::Agent(agent.clone()), Some(at)).context("a change")?;
+        }
+        let lock = self.locks.in_the_way(agent, &paths, &self.crew, at);
+        ensure!(lock.is_none(), "{agent} changed {paths:?} in spite of {lock:?}");
         Ok(())
     }
 
@@ -184,12 +220,16 @@ impl Checks {
     ) -> anyhow::Result<()> {
         let hold = grant.hold();
         self.rises(hold.fence)?;
-        if let (Caller::Agent(agent), Some(touches)) = (caller, self.touches.get(&hold.task)) {
-            let lock = self.locks.in_the_way(agent, touches, now);
+        if let Caller::Agent(agent) = caller {
+            self.crew.granted(agent, now)?;
+            let touches = self.touches.get(&hold.task).map_or(&[][..], |touches| touches);
+            let lock = self.locks.in_the_way(agent, touches, &self.crew, now);
             ensure!(lock.is_none(), "{hold:?} was granted to {agent} in spite of {lock:?}");
         }
         if let Some(before) = self.grants.get(&hold.task) {
-            let live = !before.over && !before.task_ended && now < before.expires_at;
+            let missed =
+                matches!(&before.holder, Caller::Agent(agent) if self.crew.is_missed(agent, now));
+            let live = !before.over && !before.task_ended && now < before.expires_at && !missed;
             ensure!(!live, "{hold:?} was granted while {:?} had {:?}", before.holder, before.hold);
         }
         let ttl_ms = match command {

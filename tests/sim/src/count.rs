@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use longhouse_core::{Command, LockCommand, Reply, TalkCommand, TaskCommand};
+use longhouse_core::{Command, CommitCommand, CrewCommand, LockCommand, Reply, TalkCommand, TaskCommand};
 
 /// What goes wrong around the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ impl Fault {
 }
 
 /// The kinds of requests that agents make.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 28] = [
     "create",
     "claim",
     "renew",
@@ -50,10 +50,22 @@ pub const KINDS: [&str; 17] = [
     "inbox",
     "ack",
     "set",
+    "heartbeat",
+    "spend",
+    "cool",
+    "interrupt",
+    "leave",
+    "reserve",
+    "keep",
+    "intend",
+    "publish",
+    "retire",
+    "abort",
 ];
 
 /// Requests that are never refused here: agents make only sensible ones.
-const NEVER_REFUSED: [&str; 5] = ["create", "claim", "send", "inbox", "ack"];
+const NEVER_REFUSED: [&str; 10] =
+    ["create", "claim", "send", "inbox", "ack", "heartbeat", "spend", "leave", "publish", "retire"];
 
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
@@ -122,6 +134,17 @@ fn kind(command: &Command) -> &'static str {
         Command::Talk(TalkCommand::Inbox { .. }) => return "inbox",
         Command::Talk(TalkCommand::Ack(..)) => return "ack",
         Command::Talk(TalkCommand::Set(..)) => return "set",
+        Command::Crew(CrewCommand::Heartbeat(_)) => return "heartbeat",
+        Command::Crew(CrewCommand::Spend(..)) => return "spend",
+        Command::Crew(CrewCommand::Cool { .. }) => return "cool",
+        Command::Crew(CrewCommand::Interrupt(..)) => return "interrupt",
+        Command::Crew(CrewCommand::Leave(_)) => return "leave",
+        Command::Commit(CommitCommand::Reserve(_)) => return "reserve",
+        Command::Commit(CommitCommand::Renew(_)) => return "keep",
+        Command::Commit(CommitCommand::Intend(..)) => return "intend",
+        Command::Commit(CommitCommand::Publish(_)) => return "publish",
+        Command::Commit(CommitCommand::Retire(_)) => return "retire",
+        Command::Commit(CommitCommand::Abort(..)) => return "abort",
         _ => return "other",
     };
     match command {

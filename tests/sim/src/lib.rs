@@ -4,6 +4,8 @@
 mod agent;
 mod check;
 mod count;
+mod crew;
+mod files;
 mod locks;
 mod random;
 mod server;

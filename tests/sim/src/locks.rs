@@ -8,6 +8,8 @@ use longhouse_core::{
     Reply, Taken, Timestamp, overlap,
 };
 
+use crate::crew::CrewChecks;
+
 /// What the answers so far promise.
 #[derive(Default)]
 pub struct LockChecks {
@@ -24,8 +26,9 @@ struct Held {
 
 impl Held {
     /// Whether it is certainly in force. One that belongs to a lease ends with that, and nobody may be told.
-    fn is_live(&self, now: Timestamp) -> bool {
-        !self.over && self.request.task.is_none() && now < self.expires_at
+    fn is_live(&self, crew: &CrewChecks, now: Timestamp) -> bool {
+        let certain = !self.over && self.request.task.is_none() && now < self.expires_at;
+        certain && !crew.is_missed(&self.holder, now)
     }
 }
 
@@ -36,11 +39,12 @@ impl LockChecks {
         agent: &AgentName,
         command: &LockCommand,
         reply: &Reply,
+        crew: &CrewChecks,
         at: Timestamp,
     ) -> anyhow::Result<Option<Fence>> {
         match (command, reply) {
             (LockCommand::Take(request), Reply::Lock(LockReply::Taken(taken))) => {
-                self.granted(agent, request, taken, at)?;
+                self.granted(agent, request, taken, crew, at)?;
                 return Ok(Some(taken.fence));
             }
             (LockCommand::Renew(id, fence), Reply::Lock(LockReply::Renewed(renewed))) => {
@@ -55,18 +59,31 @@ impl LockChecks {
     }
 
     /// A lock of somebody else that keeps `agent` from changing any of these.
-    pub fn in_the_way(&self, agent: &AgentName, touches: &[PathPattern], now: Timestamp) -> Option<LockId> {
-        let others = self.taken.iter().filter(|(_, held)| held.holder != *agent && held.is_live(now));
+    pub fn in_the_way(
+        &self,
+        agent: &AgentName,
+        touches: &[PathPattern],
+        crew: &CrewChecks,
+        now: Timestamp,
+    ) -> Option<LockId> {
+        let others = self.taken.iter().filter(|(_, held)| held.holder != *agent && held.is_live(crew, now));
         let mut meeting = others.filter(|(_, held)| overlap(touches, &held.request.patterns).is_some());
         meeting.next().map(|(id, _)| *id)
     }
 
     /// What was promised before a restart is still there, with its whole time; `leases` are those still in force.
-    pub fn restarted(&mut self, found: &LocksFound, leases: &[Hold], now: Timestamp) -> anyhow::Result<()> {
+    pub fn restarted(
+        &mut self,
+        found: &LocksFound,
+        leases: &[Hold],
+        crew: &CrewChecks,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         for (id, held) in self.taken.iter_mut().filter(|(_, held)| !held.over) {
             let Some(lock) = found.locks.iter().find(|lock| lock.id == *id) else {
                 let bound = held.request.task.is_some_and(|hold| !leases.contains(&hold));
-                ensure!(bound || held.expires_at <= now, "{id} was granted, and is gone");
+                let ended = held.expires_at <= now || crew.is_missed(&held.holder, now);
+                ensure!(bound || ended, "{id} was granted, and is gone");
                 held.over = true;
                 continue;
             };
@@ -78,16 +95,22 @@ impl LockChecks {
         Ok(())
     }
 
+    /// An agent left, and holds nothing any more.
+    pub fn gave_all_up(&mut self, agent: &AgentName) {
+        self.taken.values_mut().filter(|held| held.holder == *agent).for_each(|held| held.over = true);
+    }
+
     fn granted(
         &mut self,
         agent: &AgentName,
         request: &LockRequest,
         taken: &Taken,
+        crew: &CrewChecks,
         at: Timestamp,
     ) -> anyhow::Result<()> {
         let last = self.taken.last_key_value();
         ensure!(last.is_none_or(|(last, _)| *last < taken.lock), "{} was given again", taken.lock);
-        for (id, held) in self.taken.iter().filter(|(_, held)| held.holder != *agent && held.is_live(at)) {
+        for (id, held) in self.taken.iter().filter(|(_, held)| held.holder != *agent && held.is_live(crew, at)) {
             let both_shared = (held.request.mode, request.mode) == (LockMode::Shared, LockMode::Shared);
             let apart = overlap(&held.request.patterns, &request.patterns).is_none();
             ensure!(both_shared || apart, "{agent} was granted {request:?} while {} had {id}", held.holder);

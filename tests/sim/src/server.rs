@@ -119,8 +119,10 @@ impl Server {
         match self.variant {
             Variant::ReplyBeforeCommit => step.replies,
             Variant::Sound | Variant::NoFenceCheck | Variant::ExtendAfterExpiry => {
-                self.replies.extend(step.replies);
-                vec![]
+                let (early, later) =
+                    step.replies.into_iter().partition(|(_, reply)| reply.precedes_commit());
+                self.replies.extend::<Vec<_>>(later);
+                early
             }
         }
     }

@@ -12,6 +12,7 @@ use longhouse_core::{
 use crate::agent::Agent;
 use crate::check::{Checks, status};
 use crate::count::{Counts, Fault};
+use crate::files::Files;
 use crate::random::Random;
 use crate::server::{CommitFate, Committed, Request, Server};
 use crate::variant::Variant;
@@ -33,6 +34,7 @@ pub struct World {
     now: Timestamp,
     server: Server,
     agents: Vec<Agent>,
+    files: Files,
     /// Requests whose replies are to come, and whose they are.
     open: BTreeMap<Waiter, (usize, Request)>,
     last_waiter: u64,
@@ -53,6 +55,7 @@ impl World {
             now,
             server,
             agents,
+            files: Files::default(),
             open: BTreeMap::new(),
             last_waiter: 0,
             checks: Checks::default(),
@@ -75,7 +78,7 @@ impl World {
         for (number, agent) in (0..).zip(&self.agents) {
             let new = NewAgent {
                 name: agent.name.clone(),
-                role: Role::Worker,
+                role: if number == 0 { Role::Coordinator } else { Role::Worker },
                 profile: "full".parse()?,
                 capabilities: Vec::new(),
                 token: TokenHash([number; 32]),
@@ -90,7 +93,8 @@ impl World {
     /// One thing happens.
     fn round(&mut self) -> anyhow::Result<()> {
         match self.random.below(1_000) {
-            0..600 => self.act()?,
+            0..450 => self.act()?,
+            450..600 => self.change_files()?,
             600..900 => self.commit()?,
             900..990 => self.pass_time(5_000),
             990..993 => {
@@ -136,6 +140,16 @@ impl World {
         Ok(())
     }
 
+    /// Something happens to one of the changes that are on their way to the files.
+    fn change_files(&mut self) -> anyhow::Result<()> {
+        let next = self.files.next(&mut self.random, self.now, &self.agents, self.draining)?;
+        let Some((set, command)) = next else { return Ok(()) };
+        self.last_waiter += 1;
+        let waiter = Waiter(self.last_waiter);
+        self.files.asked(waiter, set, command.clone());
+        self.send(Request { waiter, caller: Caller::Server, command, keyed: None })
+    }
+
     fn send(&mut self, request: Request) -> anyhow::Result<()> {
         format!("{} {:?} {:?}", self.now.as_millis(), request.caller, request.command).hash(&mut self.trace);
         let seed = self.random.next();
@@ -168,8 +182,12 @@ impl World {
 
     fn deliver(&mut self, replies: Vec<(Waiter, Reply)>) -> anyhow::Result<()> {
         for (waiter, reply) in replies {
-            let Some((index, request)) = self.open.remove(&waiter) else { continue };
             format!("{waiter:?} {reply:?}").hash(&mut self.trace);
+            if let Some(command) = self.files.learn(waiter, &reply) {
+                self.counts.answer(&command, &reply);
+                continue;
+            }
+            let Some((index, request)) = self.open.remove(&waiter) else { continue };
             if !self.draining && self.random.permille(30) {
                 self.counts.fault(Fault::LostReply);
                 continue;
@@ -195,6 +213,8 @@ impl World {
         self.checks.restarted(&mut self.server, self.now)?;
         let agents: Vec<_> = self.agents.iter().map(|agent| agent.name.clone()).collect();
         self.checks.talk.restarted(&mut self.server, &agents, self.now)?;
+        self.checks.crew.restarted(&mut self.server, self.now)?;
+        self.files.restarted(&self.checks.files, &mut self.server, &mut self.random, self.now)?;
         self.checks.durable(&mut self.server, self.now)
     }
 
@@ -227,7 +247,8 @@ impl World {
                 self.round()?;
             }
             self.commit()?;
-            if self.all_ended()? {
+            if self.all_ended()? && self.files.is_quiet() {
+                self.checks.files.agrees_with(self.files.disk())?;
                 return self.checks.durable(&mut self.server, self.now);
             }
         }
