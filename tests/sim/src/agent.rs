@@ -2,10 +2,10 @@
 
 use longhouse_core::{
     Again, AgentName, Caller, ClaimRequest, Command, Completion, CrewCommand, CrewReply, EventSeq, Extent,
-    Failure, Fence, Heartbeat, Hold, Importance, Keyed, LockCommand, LockId, LockMode, LockReply, LockRequest, MessageBody, MessageId, NewMessage,
-    NewTask, Nothing, OnParentFailure, Parent, PathPattern, Precondition, Progress, Recipient, Reply, StateVersion,
-    TalkCommand, TalkReply, TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec, Timestamp, Under, Usage,
-    Want, Which,
+    Failure, Fence, Heartbeat, Hold, Importance, Keyed, LockCommand, LockId, LockMode, LockReply,
+    LockRequest, MessageBody, MessageId, NewMessage, NewTask, Nothing, OnParentFailure, Parent, PathPattern,
+    Precondition, Progress, Recipient, Reply, StateVersion, TalkCommand, TalkReply, TaskBody, TaskCommand,
+    TaskId, TaskReply, TaskSpec, Timestamp, Under, Usage, Want, Which,
 };
 
 use crate::random::Random;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail, ensure};
 use longhouse_core::{
-    Caller, Command, CommitCommand, CrewCommand, Fence, Grant, Hold, Key, LockCommand, LockReply, PathPattern, Reply, Stands,
-    TaskCommand, TaskId, TaskReply, TaskStatus, Timestamp, Why,
+    AgentName, Caller, Command, CommitCommand, CrewCommand, Fence, Grant, Hold, Key, LockCommand, LockReply,
+    PathPattern, Reply, Stands, TaskCommand, TaskId, TaskReply, TaskStatus, Timestamp, Why,
 };
 
 use crate::crew::CrewChecks;
@@ -34,6 +34,7 @@ pub struct Checks {
 struct Lease {
     hold: Hold,
     holder: Caller,
+    since: Timestamp,
     ttl_ms: u64,
     expires_at: Timestamp,
     /// Its holder was told that it is over.
@@ -54,6 +55,9 @@ impl Checks {
             return Ok(());
         }
         if let Command::Crew(command @ CrewCommand::Heartbeat(_)) = &request.command {
+            if let Some(since) = CrewChecks::came(reply) {
+                self.gave_all_up(agent, since);
+            }
             return self.crew.committed(agent, command, reply, *at);
         }
         let Some(keyed) = &request.keyed else { return Ok(()) };
@@ -71,9 +75,7 @@ impl Checks {
         }
         if let Command::Crew(command) = &request.command {
             if let CrewCommand::Leave(_) = command {
-                let theirs = self.grants.values_mut().filter(|lease| lease.holder == request.caller);
-                theirs.for_each(|lease| lease.over = true);
-                self.locks.gave_all_up(agent);
+                self.gave_all_up(agent, at.plus_millis(1));
             }
             return self.crew.committed(agent, command, reply, *at);
         }
@@ -171,12 +173,7 @@ impl Checks {
     }
 
     /// As [`Checks::committed`], for what the server itself asked about changes to files.
-    fn changed_files(
-        &mut self,
-        command: &CommitCommand,
-        reply: &Reply,
-        at: Timestamp,
-    ) -> anyhow::Result<()> {
+    fn changed_files(&mut self, command: &CommitCommand, reply: &Reply, at: Timestamp) -> anyhow::Result<()> {
         let Some((stands_on, paths)) = self.files.committed(command, reply)? else { return Ok(()) };
         let agent = &stands_on.agent;
         if let Some(hold) = stands_on.task {
@@ -227,8 +224,7 @@ impl Checks {
             ensure!(lock.is_none(), "{hold:?} was granted to {agent} in spite of {lock:?}");
         }
         if let Some(before) = self.grants.get(&hold.task) {
-            let missed =
-                matches!(&before.holder, Caller::Agent(agent) if self.crew.is_missed(agent, now));
+            let missed = matches!(&before.holder, Caller::Agent(agent) if self.crew.is_missed(agent, now));
             let live = !before.over && !before.task_ended && now < before.expires_at && !missed;
             ensure!(!live, "{hold:?} was granted while {:?} had {:?}", before.holder, before.hold);
         }
@@ -240,6 +236,7 @@ impl Checks {
         let lease = Lease {
             hold,
             holder: caller.clone(),
+            since: now,
             ttl_ms,
             expires_at: grant.expires_at,
             over: false,
@@ -254,6 +251,14 @@ impl Checks {
         ensure!(self.highest < Some(fence), "{fence} was given after {:?}", self.highest);
         self.highest = Some(fence);
         Ok(())
+    }
+
+    /// Nothing is an agent's any more that it had got before: it left, or it was lost and came again.
+    fn gave_all_up(&mut self, agent: &AgentName, then: Timestamp) {
+        let caller = Caller::Agent(agent.clone());
+        let theirs = self.grants.values_mut().filter(|lease| lease.holder == caller && lease.since < then);
+        theirs.for_each(|lease| lease.over = true);
+        self.locks.gave_all_up(agent, then);
     }
 
     fn gave_up(&mut self, hold: Option<Hold>) {

@@ -69,6 +69,12 @@ impl CrewChecks {
         }
     }
 
+    /// Since when an agent is here without a break, as its heartbeat was answered.
+    pub fn came(reply: &Reply) -> Option<Timestamp> {
+        let Reply::Crew(CrewReply::Found(found)) = reply else { return None };
+        Some(found.first()?.standing.as_ref()?.since)
+    }
+
     /// A task was granted: the agent must have been one that gets any.
     pub fn granted(&self, agent: &AgentName, at: Timestamp) -> anyhow::Result<()> {
         ensure!(!self.interrupted.contains(agent), "{agent} is to stop, and was granted a task");
@@ -114,7 +120,10 @@ impl CrewChecks {
         let provider = facts.standing.as_ref().and_then(|standing| standing.provider.as_ref());
         ensure!(provider == self.providers.get(name), "{name} is with {provider:?}");
         let interrupted = self.interrupted.contains(name);
-        ensure!(is_interrupted(facts) == interrupted, "{name} is to stop: {interrupted}, and not so: {facts:?}");
+        ensure!(
+            is_interrupted(facts) == interrupted,
+            "{name} is to stop: {interrupted}, and not so: {facts:?}"
+        );
         let cooldown = facts.cooldown.as_ref().map(|cooldown| cooldown.until_ms);
         ensure!(cooldown == self.cooldown(name, now), "{name} waits until {cooldown:?}");
         Ok(())

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use anyhow::ensure;
 use longhouse_core::{
     Abort, Author, Authorship, Caller, Change, Changes, Command, CommitCommand, CommitNumber, CommitReply,
-    EntryKind, Keyed, Operation, ProjectPath, RedoList, Reply, Reservation, ReservationId,
-    ReserveRequest, Timestamp, Under, Undo, Unfinished, Version, Waiter,
+    EntryKind, Keyed, Operation, ProjectPath, RedoList, Reply, Reservation, ReservationId, ReserveRequest,
+    Timestamp, Under, Undo, Unfinished, Version, Waiter,
 };
 
 use crate::agent::Agent;
@@ -117,19 +117,25 @@ impl Files {
     pub fn learn(&mut self, waiter: Waiter, reply: &Reply) -> Option<Command> {
         let (number, command) = self.open.remove(&waiter)?;
         if let Some(index) = self.sets.iter().position(|set| set.number == number) {
-            self.go_on(index, reply);
+            self.go_on(index, &command, reply);
         }
         Some(command)
     }
 
-    fn go_on(&mut self, index: usize, reply: &Reply) {
+    /// The answer to an earlier request that was repeated says nothing.
+    fn go_on(&mut self, index: usize, command: &Command, reply: &Reply) {
+        let is_intend = matches!(command, Command::Commit(CommitCommand::Intend(..)));
         let stage = match (&self.sets[index].stage, reply) {
             (Stage::Asking, Reply::Commit(CommitReply::Reserved(it))) => Stage::Reserved(it.reservation),
             (Stage::Intending(redo), Reply::Commit(CommitReply::Intended(it))) => {
                 Stage::Intended(*it, redo.clone(), 0)
             }
             (Stage::Asking, Reply::Commit(CommitReply::Committed(_)))
-            | (Stage::Asking | Stage::Intending(_), Reply::Refused(_)) => {
+            | (Stage::Asking, Reply::Refused(_)) => {
+                self.sets.swap_remove(index);
+                return;
+            }
+            (Stage::Intending(_), Reply::Refused(_)) if is_intend => {
                 self.sets.swap_remove(index);
                 return;
             }

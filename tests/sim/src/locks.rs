@@ -20,14 +20,17 @@ struct Held {
     fence: Fence,
     holder: AgentName,
     request: LockRequest,
+    since: Timestamp,
     expires_at: Timestamp,
     over: bool,
+    /// Its holder was lost, and came again.
+    lost: bool,
 }
 
 impl Held {
     /// Whether it is certainly in force. One that belongs to a lease ends with that, and nobody may be told.
     fn is_live(&self, crew: &CrewChecks, now: Timestamp) -> bool {
-        let certain = !self.over && self.request.task.is_none() && now < self.expires_at;
+        let certain = !self.over && !self.lost && self.request.task.is_none() && now < self.expires_at;
         certain && !crew.is_missed(&self.holder, now)
     }
 }
@@ -48,7 +51,9 @@ impl LockChecks {
                 return Ok(Some(taken.fence));
             }
             (LockCommand::Renew(id, fence), Reply::Lock(LockReply::Renewed(renewed))) => {
-                self.accepted(agent, *id, *fence, at)?.expires_at = renewed.expires_at;
+                let held = self.accepted(agent, *id, *fence, at)?;
+                ensure!(!held.lost, "{id} was renewed, and {agent} was lost in between");
+                held.expires_at = renewed.expires_at;
             }
             (LockCommand::Release(id, fence), Reply::Done) => {
                 self.accepted(agent, *id, *fence, at)?.over = true;
@@ -82,7 +87,7 @@ impl LockChecks {
         for (id, held) in self.taken.iter_mut().filter(|(_, held)| !held.over) {
             let Some(lock) = found.locks.iter().find(|lock| lock.id == *id) else {
                 let bound = held.request.task.is_some_and(|hold| !leases.contains(&hold));
-                let ended = held.expires_at <= now || crew.is_missed(&held.holder, now);
+                let ended = held.lost || held.expires_at <= now || crew.is_missed(&held.holder, now);
                 ensure!(bound || ended, "{id} was granted, and is gone");
                 held.over = true;
                 continue;
@@ -95,9 +100,10 @@ impl LockChecks {
         Ok(())
     }
 
-    /// An agent left, and holds nothing any more.
-    pub fn gave_all_up(&mut self, agent: &AgentName) {
-        self.taken.values_mut().filter(|held| held.holder == *agent).for_each(|held| held.over = true);
+    /// No lock is an agent's any more that it had got before.
+    pub fn gave_all_up(&mut self, agent: &AgentName, then: Timestamp) {
+        let theirs = self.taken.values_mut().filter(|held| held.holder == *agent && held.since < then);
+        theirs.for_each(|held| held.lost = true);
     }
 
     fn granted(
@@ -110,7 +116,9 @@ impl LockChecks {
     ) -> anyhow::Result<()> {
         let last = self.taken.last_key_value();
         ensure!(last.is_none_or(|(last, _)| *last < taken.lock), "{} was given again", taken.lock);
-        for (id, held) in self.taken.iter().filter(|(_, held)| held.holder != *agent && held.is_live(crew, at)) {
+        for (id, held) in
+            self.taken.iter().filter(|(_, held)| held.holder != *agent && held.is_live(crew, at))
+        {
             let both_shared = (held.request.mode, request.mode) == (LockMode::Shared, LockMode::Shared);
             let apart = overlap(&held.request.patterns, &request.patterns).is_none();
             ensure!(both_shared || apart, "{agent} was granted {request:?} while {} had {id}", held.holder);
@@ -119,8 +127,10 @@ impl LockChecks {
             fence: taken.fence,
             holder: agent.clone(),
             request: request.clone(),
+            since: at,
             expires_at: taken.expires_at,
             over: false,
+            lost: false,
         };
         self.taken.insert(taken.lock, held);
         Ok(())

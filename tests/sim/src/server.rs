@@ -119,8 +119,7 @@ impl Server {
         match self.variant {
             Variant::ReplyBeforeCommit => step.replies,
             Variant::Sound | Variant::NoFenceCheck | Variant::ExtendAfterExpiry => {
-                let (early, later) =
-                    step.replies.into_iter().partition(|(_, reply)| reply.precedes_commit());
+                let (early, later) = step.replies.into_iter().partition(|(_, reply)| reply.precedes_commit());
                 self.replies.extend::<Vec<_>>(later);
                 early
             }

@@ -170,6 +170,7 @@ impl World {
         for answered in &answered {
             self.checks.committed(answered)?;
         }
+        self.checks.files.settle()?;
         match replies {
             Some(replies) => self.deliver(replies),
             None => {

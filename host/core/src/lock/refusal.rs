@@ -54,12 +54,12 @@ pub enum LockRefusal {
         holder: Option<(AgentName, Fence)>,
     },
     /// The lock cannot be renewed.
-    #[error("the lease of {lock} on {} was lost; the lock ends in {left_ms} ms", .hold.task)]
+    #[error("{lock} ends in {left_ms} ms, because {}; take another one then", lost(*.hold))]
     Orphaned {
         /// Which lock.
         lock: LockId,
-        /// The lease it belonged to.
-        hold: Hold,
+        /// The lease it belonged to, which was lost; `None` if its agent was, and came again.
+        hold: Option<Hold>,
         /// How long it keeps everybody away.
         left_ms: u64,
     },
@@ -86,4 +86,11 @@ fn held_by(holder: &Option<(AgentName, Fence)>) -> String {
         .as_ref()
         .map(|(agent, fence)| format!(": {agent} holds it under fence {fence}"))
         .unwrap_or_default()
+}
+
+fn lost(hold: Option<Hold>) -> String {
+    hold.map_or_else(
+        || "its holder was given up".to_owned(),
+        |hold| format!("its lease on {} was lost", hold.task),
+    )
 }

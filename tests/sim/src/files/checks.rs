@@ -18,6 +18,8 @@ pub struct FileChecks {
     by_key: BTreeMap<Key, CommitNumber>,
     /// What each path is to hold when everything that has a number is in place.
     truth: BTreeMap<ProjectPath, Version>,
+    /// Commits that somebody was told to be done, in the batch at hand.
+    told: Vec<CommitNumber>,
 }
 
 /// What a set that has its paths stands on.
@@ -63,11 +65,7 @@ impl FileChecks {
                 let Author::Agent(author) = &request.author else { bail!("nobody asks that here") };
                 let key = &author.keyed.as_ref().context("a set without a key")?.key;
                 ensure!(self.by_key.get(key) == Some(number), "{key} was not carried out by {number}");
-                let stands = self.stands(*number)?;
-                ensure!(
-                    matches!(stands, Stands::Published | Stands::Synced),
-                    "{number} is {stands:?}, and was told to be done"
-                );
+                self.told.push(*number);
             }
             (CommitCommand::Intend(id, redo), Reply::Commit(CommitReply::Intended(number))) => {
                 return self.numbered(*id, redo, *number).map(Some);
@@ -87,6 +85,16 @@ impl FileChecks {
         Ok(None)
     }
 
+    /// A batch is complete: what was told in it holds now, in whatever order its answers came.
+    pub fn settle(&mut self) -> anyhow::Result<()> {
+        for number in std::mem::take(&mut self.told) {
+            let stands = self.stands(number)?;
+            let done = matches!(stands, Stands::Published | Stands::Synced);
+            ensure!(done, "{number} is {stands:?}, and was told to be done");
+        }
+        Ok(())
+    }
+
     /// A server that began anew knows what is unfinished, no more and no less.
     pub fn restarted(&self, unfinished: &[Unfinished]) -> anyhow::Result<()> {
         let is_over = |stands| matches!(stands, Stands::Synced | Stands::Aborted);
@@ -96,7 +104,8 @@ impl FileChecks {
             return Ok(());
         };
         let open = self.commits.range(*first_open..).filter(|(_, commit)| commit.stands != Stands::Aborted);
-        let open: Vec<_> = open.map(|(number, commit)| (*number, commit.stands != Stands::Intended)).collect();
+        let open: Vec<_> =
+            open.map(|(number, commit)| (*number, commit.stands != Stands::Intended)).collect();
         let told: Vec<_> = unfinished.iter().map(|it| (it.commit.number, it.is_published)).collect();
         ensure!(told == open, "{open:?} are unfinished, and not {told:?}");
         for Unfinished { commit, .. } in unfinished {

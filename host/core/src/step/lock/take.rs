@@ -76,8 +76,9 @@ pub(super) fn grant(context: &mut Context<'_>, waiting: WaitingLock) -> Reply {
 pub(super) fn renew(context: &mut Context<'_>, id: LockId, fence: Fence) -> Answer {
     let agent = context.agent(Role::Worker)?.name.clone();
     let lock = lock_in_force(context, id, fence, |lock| lock.terms.holder.agent == agent)?;
-    if let Some(hold) = lock.terms.holder.task.filter(|_| lock.orphaned) {
-        return Err(LockRefusal::Orphaned { lock: id, hold, left_ms: lock.left_ms(context.now) }.into());
+    if lock.orphaned {
+        let (hold, left_ms) = (lock.terms.holder.task, lock.left_ms(context.now));
+        return Err(LockRefusal::Orphaned { lock: id, hold, left_ms }.into());
     }
     let expires_at = lock.renewed_until(context.now);
     let lock = Lock { expires_at, ..lock.clone() };

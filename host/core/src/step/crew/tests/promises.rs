@@ -89,7 +89,16 @@ fn who_promised_a_heartbeat_and_is_silent_is_lost_with_all_it_holds() {
     assert_eq!(crew_events(&step), [("wes", &lost)]);
     assert_eq!(world.status("wes"), AgentStatus::Lost);
     assert_eq!(world.stands(task), TaskStatus::Pending, "its task goes to others at once");
-    assert_eq!(world.state.locks.all().count(), 1, "its lock stays for a while");
+    let lock = world.state.locks.all().next().cloned().unwrap();
+    let again = Command::Lock(LockCommand::Renew(lock.id, lock.fence));
+    let step = world.ask("wes", again);
+    let Reply::Refused(Refusal::Lock(refusal)) = own_reply(&step, world.waiter) else { panic!("{step:?}") };
+    let left_ms = Lock::ORPHANED_MS;
+    assert_eq!(
+        *refusal,
+        LockRefusal::Orphaned { lock: lock.id, hold: None, left_ms },
+        "it stays for a while"
+    );
     world.after(Lock::ORPHANED_MS);
     assert_eq!(world.state.locks.all().count(), 0);
 }
