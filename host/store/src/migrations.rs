@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0004_talk.sql"),
     include_str!("../migrations/0005_crew.sql"),
     include_str!("../migrations/0006_commits.sql"),
+    include_str!("../migrations/0007_completed.sql"),
 ];
 
 /// Brings the database to the newest schema, in one transaction.

@@ -11,7 +11,7 @@ use longhouse_core::{
 use rusqlite::Connection;
 
 use crate::readers::READERS;
-use crate::rows::{changes, commits, counters, crew, events, messages, runs, settings, shared, tasks};
+use crate::rows::{changes, commits, counters, events, messages, runs, settings, shared, tasks};
 use crate::{
     CommitFilter, CommitRecord, EventFilter, KeyFilter, MessageFilter, SharedKey, SharedValue, StoreError,
     StoredEvent, StoredMessage, TaskFilter, TaskRecord, database,
@@ -140,14 +140,6 @@ impl Reads {
     /// When the database fails.
     pub fn shared_keys(&self, filter: &KeyFilter) -> Result<Vec<SharedKey>, StoreError> {
         self.with(|connection| shared::list(connection, filter))
-    }
-
-    /// The last task that each of these agents completed, if it completed any.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn last_completed(&self, agents: &[AgentName]) -> Result<BTreeMap<AgentName, TaskId>, StoreError> {
-        self.with(|connection| crew::last_completed(connection, agents))
     }
 
     /// How far the project is, if a coordinator said so.

@@ -82,6 +82,8 @@ pub struct MemberFacts {
     pub tasks: Vec<Hold>,
     /// How many locks it holds.
     pub locks: u64,
+    /// The last task that it completed; of long ago, it may be forgotten.
+    pub last_completed: Option<TaskId>,
     /// How many of its runs are live.
     pub runs: u32,
     /// How many messages it has not acknowledged.

@@ -1,7 +1,7 @@
 //! What is stored of agents at work.
 
 use super::{Cooldown, Standing, Usage};
-use crate::{AgentName, ProviderName};
+use crate::{AgentName, ProviderName, TaskId};
 
 /// A change to what is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct CrewSeed {
     pub standings: Vec<(AgentName, Standing)>,
     /// What the project used.
     pub usage: Usage,
+    /// The last task that agents completed, as far as it is remembered.
+    pub completed: Vec<(AgentName, TaskId)>,
     /// Providers that are to be left alone.
     pub cooldowns: Vec<Cooldown>,
 }

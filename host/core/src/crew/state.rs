@@ -17,6 +17,7 @@ pub(crate) struct Member {
     pub(crate) last_seen: Timestamp,
     pub(crate) doing: Option<Arc<str>>,
     pub(crate) doing_task: Option<TaskId>,
+    pub(crate) last_completed: Option<TaskId>,
     /// When it is looked after, if it is here: not later than it could be missed.
     looked_after_at: Option<Timestamp>,
 }
@@ -24,7 +25,8 @@ pub(crate) struct Member {
 impl Member {
     /// A member that stands like this, last heard of at `now`.
     const fn new(standing: Standing, now: Timestamp) -> Self {
-        Self { standing, last_seen: now, doing: None, doing_task: None, looked_after_at: None }
+        let (doing, doing_task, last_completed, looked_after_at) = (None, None, None, None);
+        Self { standing, last_seen: now, doing, doing_task, last_completed, looked_after_at }
     }
 
     /// When it is missed, unless heard of before.
@@ -56,6 +58,9 @@ impl Crew {
         for (name, standing) in seed.standings {
             crew.put(&name, Member::new(standing, now));
         }
+        for (name, task) in seed.completed {
+            crew.completed(&name, task);
+        }
         crew.cooldowns =
             seed.cooldowns.into_iter().map(|cooldown| (cooldown.provider.clone(), cooldown)).collect();
         crew
@@ -85,6 +90,13 @@ impl Crew {
                 true
             }
             Some(_) | None => false,
+        }
+    }
+
+    /// An agent completed this task.
+    pub(crate) fn completed(&mut self, name: &AgentName, task: TaskId) {
+        if let Some(member) = self.members.get_mut(name) {
+            member.last_completed = Some(task);
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) use ready::{Class, Ready, has_all};
 pub(crate) use rules::Rates;
 pub use rules::{LabelLimit, QueueLimits, QueueRules, Scope};
 pub(crate) use running::Running;
-pub(crate) use waiting::{Waiting, WaitingClaim};
+pub(crate) use waiting::{Place, Waiting, WaitingClaim};
 
 use crate::{AgentName, Hold, Key, Task, TaskId, TaskStatus, Timestamp};
 

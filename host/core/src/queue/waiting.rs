@@ -6,9 +6,15 @@ use std::ops::Bound;
 
 use crate::{AgentName, ClaimRequest, Key, Keyed, Stands, Timestamp, Waiter, Want};
 
+/// A place in the line, named after the waiter who took it. Whoever asks again waits in the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(Waiter);
+
 /// A claim that found nothing yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WaitingClaim {
+    /// Whom to tell.
+    pub(crate) waiter: Waiter,
     pub(crate) agent: AgentName,
     pub(crate) request: ClaimRequest,
     /// When it has waited long enough.
@@ -18,14 +24,15 @@ pub(crate) struct WaitingClaim {
     pub(crate) keyed: Option<Keyed>,
 }
 
-/// All of them, by whom to tell. Waiters are numbered in the order they came.
+/// All of them, by their places. Waiters are numbered in the order they came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Waiting {
-    claims: BTreeMap<Waiter, WaitingClaim>,
-    until: BTreeSet<(Timestamp, Waiter)>,
+    claims: BTreeMap<Place, WaitingClaim>,
+    places: BTreeMap<Waiter, Place>,
+    until: BTreeSet<(Timestamp, Place)>,
     /// Those that are not content with whatever is ready: of a task by id, or of several.
-    particular: BTreeSet<Waiter>,
-    by_key: BTreeMap<(AgentName, Key), Waiter>,
+    particular: BTreeSet<Place>,
+    by_key: BTreeMap<(AgentName, Key), Place>,
 }
 
 impl WaitingClaim {
@@ -35,25 +42,42 @@ impl WaitingClaim {
 }
 
 impl Waiting {
-    /// Adds a claim.
-    pub(crate) fn add(&mut self, waiter: Waiter, claim: WaitingClaim) {
-        self.until.insert((claim.until, waiter));
+    /// Adds a claim, in the last place.
+    pub(crate) fn add(&mut self, claim: WaitingClaim) {
+        let place = Place(claim.waiter);
+        self.until.insert((claim.until, place));
         if claim.request.want != Want::Next(1) {
-            self.particular.insert(waiter);
+            self.particular.insert(place);
         }
-        self.by_key.extend(claim.name().map(|name| (name, waiter)));
-        self.claims.insert(waiter, claim);
+        self.by_key.extend(claim.name().map(|name| (name, place)));
+        self.places.insert(claim.waiter, place);
+        self.claims.insert(place, claim);
     }
 
     /// Takes a claim out.
-    pub(crate) fn remove(&mut self, waiter: Waiter) -> Option<WaitingClaim> {
-        let claim = self.claims.remove(&waiter)?;
-        self.until.remove(&(claim.until, waiter));
-        self.particular.remove(&waiter);
+    pub(crate) fn remove(&mut self, place: Place) -> Option<WaitingClaim> {
+        let claim = self.claims.remove(&place)?;
+        self.places.remove(&claim.waiter);
+        self.until.remove(&(claim.until, place));
+        self.particular.remove(&place);
         if let Some(name) = claim.name() {
             self.by_key.remove(&name);
         }
         Some(claim)
+    }
+
+    /// Has somebody else told of a claim. Returns who was to be.
+    pub(crate) fn take_over(&mut self, place: Place, waiter: Waiter) -> Option<Waiter> {
+        let claim = self.claims.get_mut(&place)?;
+        let before = std::mem::replace(&mut claim.waiter, waiter);
+        self.places.remove(&before);
+        self.places.insert(waiter, place);
+        Some(before)
+    }
+
+    /// Where somebody waits.
+    pub(crate) fn place_of(&self, waiter: Waiter) -> Option<Place> {
+        self.places.get(&waiter).copied()
     }
 
     /// Whether nobody waits.
@@ -67,37 +91,37 @@ impl Waiting {
     }
 
     /// The next in order after `last`: of all, or of those that are not content with whatever is ready.
-    pub(crate) fn after(&self, last: Option<Waiter>, only_particular: bool) -> Option<Waiter> {
+    pub(crate) fn after(&self, last: Option<Place>, only_particular: bool) -> Option<Place> {
         let later = (last.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         if only_particular {
             self.particular.range(later).next().copied()
         } else {
-            self.claims.range(later).next().map(|(waiter, _)| *waiter)
+            self.claims.range(later).next().map(|(place, _)| *place)
         }
     }
 
-    /// Whoever waits under this key of the agent's.
-    pub(crate) fn under(&self, agent: &AgentName, key: &Key) -> Option<Waiter> {
+    /// The claim that waits under this key of the agent's.
+    pub(crate) fn under(&self, agent: &AgentName, key: &Key) -> Option<Place> {
         self.by_key.get(&(agent.clone(), key.clone())).copied()
     }
 
     /// Everybody, in order.
     pub(crate) fn waiters(&self) -> Vec<Waiter> {
-        self.claims.keys().copied().collect()
+        self.claims.values().map(|claim| claim.waiter).collect()
     }
 
-    /// Whom this waiter waits for, and for what.
-    pub(crate) fn get(&self, waiter: Waiter) -> Option<&WaitingClaim> {
-        self.claims.get(&waiter)
+    /// The claim in this place.
+    pub(crate) fn get(&self, place: Place) -> Option<&WaitingClaim> {
+        self.claims.get(&place)
     }
 
     /// Those whose claims fit.
-    pub(crate) fn find(&self, fits: impl Fn(&WaitingClaim) -> bool) -> Vec<Waiter> {
-        self.claims.iter().filter(|(_, claim)| fits(claim)).map(|(waiter, _)| *waiter).collect()
+    pub(crate) fn find(&self, fits: impl Fn(&WaitingClaim) -> bool) -> Vec<Place> {
+        self.claims.iter().filter(|(_, claim)| fits(claim)).map(|(place, _)| *place).collect()
     }
 
     /// When the first of them has waited long enough.
-    pub(crate) fn first_until(&self) -> Option<(Timestamp, Waiter)> {
+    pub(crate) fn first_until(&self) -> Option<(Timestamp, Place)> {
         self.until.first().copied()
     }
 }

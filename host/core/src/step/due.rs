@@ -15,10 +15,10 @@ pub(super) fn decide(context: &mut Context<'_>) {
     }
     lock::expire(context);
     lock::give_up_waiting(context);
-    while let Some((at, waiter)) = context.state.queue.waiting.first_until()
+    while let Some((at, place)) = context.state.queue.waiting.first_until()
         && at <= context.now
     {
-        super::task::give_up_waiting(context, waiter);
+        super::task::give_up_waiting(context, place);
     }
     if context.state.queue.reopens_at.is_some_and(|at| at <= context.now) {
         context.state.queue.reopens_at = None;

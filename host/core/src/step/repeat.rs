@@ -30,7 +30,7 @@ pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
         return Repeat::Answered(Reply::Refused(Refusal::KeyReused));
     }
     let waiting = &mut context.state.queue.waiting;
-    let Some(before) = waiting.under(agent, &keyed.key) else {
+    let Some(place) = waiting.under(agent, &keyed.key) else {
         let Some(kept) = context.state.remembered.get(agent, &keyed.key, context.now) else {
             return Repeat::No;
         };
@@ -41,11 +41,10 @@ pub(super) fn of(context: &mut Context<'_>, keyed: Option<&Keyed>) -> Repeat {
             Repeat::Answered(Reply::Refused(Refusal::KeyReused))
         };
     };
-    if waiting.get(before).is_none_or(|claim| claim.keyed.as_ref() != Some(keyed)) {
+    if waiting.get(place).is_none_or(|claim| claim.keyed.as_ref() != Some(keyed)) {
         return Repeat::Answered(Reply::Refused(Refusal::KeyReused));
     }
-    if let Some(claim) = waiting.remove(before) {
-        waiting.add(context.waiter, claim);
+    if let Some(before) = waiting.take_over(place, context.waiter) {
         context.step.replies.push((before, Reply::Refused(Refusal::Superseded)));
     }
     Repeat::Waits

@@ -1,11 +1,8 @@
 //! The agents at work.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use longhouse_core::{
     AgentName, Caller, Command, Cooldown, Counted, CrewCommand, CrewReply, EventSeq, Heartbeat, MemberFacts,
-    Reply, TaskId,
+    Reply,
 };
 
 use super::{AppError, By, Project};
@@ -68,17 +65,6 @@ pub async fn list(project: &Project, asking: AgentName) -> Result<(Vec<MemberFac
     let found = found(project, asking, None).await?;
     let as_of = found.first().map(|facts| facts.as_of).ok_or(AppError::Confused)?;
     Ok((found, as_of))
-}
-
-/// The last task that each of these agents completed, if it completed any.
-///
-/// # Errors
-/// When the database fails.
-pub async fn last_completed(
-    project: &Arc<Project>,
-    agents: Vec<AgentName>,
-) -> Result<BTreeMap<AgentName, TaskId>, AppError> {
-    project.read(move |reads| reads.last_completed(&agents)).await
 }
 
 async fn found(

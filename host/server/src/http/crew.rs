@@ -158,14 +158,11 @@ pub(super) async fn classic(
     Caller { project, agent, .. }: Caller,
 ) -> Result<Json<BTreeMap<AgentName, Value>>, ApiError> {
     let (found, _) = crew::list(&project, agent.name).await?;
-    let names = found.iter().map(|facts| facts.agent.name.clone()).collect();
-    let last = crew::last_completed(&project, names).await?;
     let status = |facts: &longhouse_core::MemberFacts| {
-        let name = &facts.agent.name;
         json!({
             "status": facts.status,
             "last_heartbeat": facts.last_seen.map(rfc3339),
-            "last_task_completed": last.get(name).map(|task| task.0),
+            "last_task_completed": facts.last_completed.map(|task| task.0),
             "capabilities": facts.agent.capabilities,
         })
     };

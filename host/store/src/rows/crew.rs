@@ -1,9 +1,7 @@
 //! Agents at work.
 
-use std::collections::BTreeMap;
-
 use longhouse_core::{AgentName, Cooldown, CrewRow, CrewSeed, Standing, TaskId};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::{from_json, number, parsed, settings, to_json};
 use crate::StoreError;
@@ -44,7 +42,8 @@ fn delete_cooldown(connection: &Connection, provider: &str) -> Result<(), StoreE
 
 pub(crate) fn seed(connection: &Connection) -> Result<CrewSeed, StoreError> {
     let usage = settings::usage(connection)?;
-    Ok(CrewSeed { standings: standings(connection)?, usage, cooldowns: cooldowns(connection)? })
+    let (standings, cooldowns) = (standings(connection)?, cooldowns(connection)?);
+    Ok(CrewSeed { standings, usage, completed: completed(connection)?, cooldowns })
 }
 
 fn standings(connection: &Connection) -> Result<Vec<(AgentName, Standing)>, StoreError> {
@@ -68,20 +67,18 @@ fn cooldowns(connection: &Connection) -> Result<Vec<Cooldown>, StoreError> {
     Ok(cooldowns)
 }
 
-/// The last task that each of these agents completed, if it completed any.
-pub(crate) fn last_completed(
-    connection: &Connection,
-    agents: &[AgentName],
-) -> Result<BTreeMap<AgentName, TaskId>, StoreError> {
+/// The last task that each agent completed, as far as the latest events tell. They are read from end to end, so those of
+/// long ago are left alone.
+fn completed(connection: &Connection) -> Result<Vec<(AgentName, TaskId)>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT task FROM events WHERE type = 'task.completed' AND agent = ?1 ORDER BY seq DESC LIMIT 1",
+        "SELECT agent, task, max(seq) FROM events
+         WHERE seq > (SELECT max(seq) - 100000 FROM events) AND type = 'task.completed' AND agent IS NOT NULL
+         GROUP BY agent",
     )?;
-    let mut last = BTreeMap::new();
-    for agent in agents {
-        let task: Option<i64> = statement.query_row([agent.as_str()], |row| row.get(0)).optional()?;
-        if let Some(task) = task {
-            last.insert(agent.clone(), TaskId(number("events.task", task)?));
-        }
+    let mut rows = statement.query([])?;
+    let mut completed = Vec::new();
+    while let Some(row) = rows.next()? {
+        completed.push((parsed("events.agent", row.get(0)?)?, TaskId(number("events.task", row.get(1)?)?)));
     }
-    Ok(last)
+    Ok(completed)
 }

@@ -60,14 +60,9 @@ fn an_agent_that_was_here_can_be_removed() {
 }
 
 #[test]
-fn the_last_task_that_an_agent_completed_is_found() {
+fn the_last_task_that_an_agent_completed_is_known_and_after_a_restart_too() {
     let project = Project::open();
     project.add_agent("a").unwrap();
-    let last = || {
-        let agents = ["a", "b"].map(|name| name.parse().unwrap());
-        project.coordinator.reads().last_completed(&agents).unwrap()
-    };
-    assert_eq!(last().len(), 0);
     let mut expected = None;
     for _ in 0..2 {
         project.create(vec![tasks::task("t")]);
@@ -75,5 +70,7 @@ fn the_last_task_that_an_agent_completed_is_found() {
         project.complete(hold).unwrap();
         expected = Some(hold.task);
     }
-    assert_eq!(last().into_iter().next(), expected.map(|task| ("a".parse().unwrap(), task)));
+    assert_eq!(facts(&project, "a").last_completed, expected);
+    let project = project.reopen();
+    assert_eq!(facts(&project, "a").last_completed, expected);
 }

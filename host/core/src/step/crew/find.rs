@@ -59,6 +59,7 @@ fn facts(state: &State, agent: &Agent, locks: usize, runs: u32, now: Timestamp) 
         doing: member.and_then(|member| member.doing.clone()),
         doing_task: member.and_then(|member| member.doing_task),
         tasks: held.iter().filter_map(|id| state.queue.hold_on(*id)).collect(),
+        last_completed: member.and_then(|member| member.last_completed),
         locks: u64::try_from(locks).unwrap_or(u64::MAX),
         runs,
         unread: state.talk.mail.facts(name, None).unread,

@@ -44,8 +44,8 @@ pub(super) fn claim(
                     &claimed(Claimed { ended, grants: Vec::new(), nothing: None }),
                 );
             }
-            let claim = WaitingClaim { agent, request, until, ended, keyed };
-            context.state.queue.waiting.add(context.waiter, claim);
+            let claim = WaitingClaim { waiter: context.waiter, agent, request, until, ended, keyed };
+            context.state.queue.waiting.add(claim);
             Ok(None)
         }
         None => Ok(Some(claimed(Claimed { ended, grants, nothing }))),

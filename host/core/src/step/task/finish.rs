@@ -56,6 +56,9 @@ fn submit(context: &mut Context<'_>, hold: Hold, verify: &Verify) -> TaskStatus 
 
 fn finish(context: &mut Context<'_>, hold: Hold, agent: Option<AgentName>, why: &Arc<str>) {
     kill_runs(context, hold);
+    if let Some(name) = &agent {
+        context.state.crew.completed(name, hold.task);
+    }
     context.task_event(agent.clone(), hold.task, TaskEvent::Completed { fence: hold.fence });
     end(context, hold.task, TaskStatus::Completed, agent, why);
 }

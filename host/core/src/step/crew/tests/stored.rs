@@ -28,6 +28,7 @@ impl CrewStore {
         CrewSeed {
             standings: self.standings.clone().into_iter().collect(),
             usage: self.usage,
+            completed: Vec::new(),
             cooldowns: self.cooldowns.values().cloned().collect(),
         }
     }

@@ -230,9 +230,8 @@ impl World {
         assert_eq!(stored, told, "the rows do not tell the locks");
         assert_eq!(self.stored.last_lock, self.state.last_lock.0);
 
-        for claim in
-            self.state.queue.waiting.waiters().iter().filter_map(|id| self.state.queue.waiting.get(*id))
-        {
+        let waiting = &self.state.queue.waiting;
+        for claim in waiting.find(|_| true).into_iter().filter_map(|place| waiting.get(place)) {
             let mut wanted = match claim.request.want {
                 Want::Next(_) => (1..=TASKS).map(TaskId).collect(),
                 Want::Task(id) => vec![id],

@@ -23,7 +23,7 @@ impl Model {
             if let (Some(_), Some(keyed)) = (ended, keyed.clone()) {
                 self.keep(agent.clone(), keyed, claimed(ended, Vec::new(), None));
             }
-            self.waiting.push(Waits { waiter, agent, request: request.clone(), ended, keyed });
+            self.waiting.push(Waits { place: waiter, waiter, agent, request: request.clone(), ended, keyed });
             return Ok(None);
         }
         Ok(Some(claimed(ended, grants, nothing)))
@@ -220,7 +220,7 @@ impl Model {
     }
 
     pub(super) fn give_up(&mut self, waits: Waits) {
-        let Waits { waiter, agent, request, ended, keyed } = waits;
+        let Waits { place: _, waiter, agent, request, ended, keyed } = waits;
         let told = match self.attainable(&agent, &request) {
             Ok(()) => {
                 let (grants, nothing) = self.hand_out(waiter, &agent, &request);
@@ -233,12 +233,12 @@ impl Model {
 
     /// Whoever waits gets what there is, first come first served.
     pub(super) fn serve_waiting(&mut self) {
-        self.waiting.sort_by_key(|waits| waits.waiter);
+        self.waiting.sort_by_key(|waits| waits.place);
         for waits in std::mem::take(&mut self.waiting) {
             let attainable = self.attainable(&waits.agent, &waits.request);
             match (self.seen.get(&waits.waiter), attainable) {
                 (Some(Reply::Task(TaskReply::Claimed(seen))), Ok(())) if !seen.grants.is_empty() => {
-                    let Waits { waiter, agent, request, ended, keyed } = waits;
+                    let Waits { place: _, waiter, agent, request, ended, keyed } = waits;
                     let (grants, _) = self.hand_out(waiter, &agent, &request);
                     self.tell(waiter, agent, keyed, Ok(claimed(ended, grants, None)));
                 }

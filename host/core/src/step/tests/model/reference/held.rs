@@ -234,7 +234,7 @@ impl Model {
         {
             self.its_time_came(id);
         }
-        self.waiting.sort_by_key(|waits| (waits.request.wait_until, waits.waiter));
+        self.waiting.sort_by_key(|waits| (waits.request.wait_until, waits.place));
         while self.waiting.first().is_some_and(|waits| waits.request.wait_until <= Some(now)) {
             let waits = self.waiting.remove(0);
             self.give_up(waits);

@@ -36,6 +36,8 @@ pub(super) struct Model {
 
 #[derive(Debug, Clone)]
 pub(super) struct Waits {
+    /// Who came first with it: whoever asks again waits in the same place.
+    pub(super) place: Waiter,
     pub(super) waiter: Waiter,
     pub(super) agent: AgentName,
     pub(super) request: ClaimRequest,
@@ -121,9 +123,8 @@ impl Model {
             self.waiting.iter().position(|waits| waits.agent == *agent && same_key(&waits.keyed))
         {
             if self.waiting[at].keyed.as_ref() == Some(keyed) {
-                let waits = self.waiting.remove(at);
-                self.told.insert(waits.waiter, Err("superseded"));
-                self.waiting.push(Waits { waiter, ..waits });
+                let before = std::mem::replace(&mut self.waiting[at].waiter, waiter);
+                self.told.insert(before, Err("superseded"));
             } else {
                 self.told.insert(waiter, Err("key_reused"));
             }
