@@ -96,3 +96,47 @@ fn a_configuration_with_a_mistake_is_refused_with_its_place() {
     let said = text(&output.stderr);
     assert!(said.contains("commnads") && said.contains("longhouse.toml"), "{said}");
 }
+
+#[test]
+fn a_profile_is_explained_with_the_rule_that_decides() {
+    let profile = "commands = [\"*\"]\n[profiles.backend.files]\nread = [\"backend/**\", \"docs/*.md\"]\n\
+                   write = [\"backend/**\"]\ndelete = []\ndeny = [\"backend/secrets\"]";
+    let server = TestServer::builder().file("backend/secrets/key", "key").profile("backend", profile).start();
+    server.agent("beth", "worker", "backend");
+    std::os::unix::fs::symlink("secrets/key", server.path("backend/way")).unwrap();
+    let dir = server.dir().to_str().unwrap();
+    let explain = |path| {
+        let output = run(&["profile", "explain", "beth", path, "--json", "--dir", dir]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let said = explain("backend/new.rs");
+    assert_eq!(said["verbs"]["create"]["granted"], true, "{said}");
+    assert_eq!(said["verbs"]["create"]["rule"], "\"backend/**\" in profiles.backend.files.write");
+    assert_eq!(said["verbs"]["delete"]["granted"], false, "{said}");
+    let said = explain("backend/way");
+    assert_eq!(said["path"], "backend/secrets/key", "{said}");
+    assert_eq!(
+        said["verbs"]["read"]["rule"],
+        "\"backend/secrets\" in profiles.backend.files.deny, which hides it"
+    );
+    let nobody = run(&["profile", "explain", "nobody", "a", "--dir", dir]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).contains("nobody"), "{}", text(&nobody.stderr));
+}
+
+#[test]
+fn a_configuration_is_checked_before_it_is_in_force() {
+    let server = TestServer::builder().profile("gone", "commands = [\"ls\"]").start();
+    server.agent("greta", "worker", "gone");
+    let dir = server.dir().to_str().unwrap();
+    let check = || run(&["profile", "check", "--dir", dir]);
+    assert!(text(&check().stdout).contains("gone: ls\n"), "{:?}", check());
+    let config = server.path(".longhouse/longhouse.toml");
+    std::fs::write(&config, "[profiles.other.files]\nread = [\"a{\"]\n").unwrap();
+    assert!(text(&check().stderr).contains("profiles.other.files.read"), "{:?}", check());
+    std::fs::write(&config, "[profiles.full]\n").unwrap();
+    let lost = check();
+    assert_eq!(lost.status.code(), Some(1));
+    assert!(text(&lost.stderr).contains("greta has the profile gone, which is not defined"), "{lost:?}");
+}

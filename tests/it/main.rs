@@ -12,6 +12,7 @@ mod errors;
 mod events;
 mod files;
 mod fixtures;
+mod grants;
 mod locks;
 mod policies;
 mod queue;

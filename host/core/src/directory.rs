@@ -1,14 +1,16 @@
 //! Who is who, as published to the edge after each commit that changes it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::{Agent, AgentName, Timestamp, Token, TokenHash};
+use crate::{Agent, AgentName, FileGrants, ProfileName, Profiles, Timestamp, Token, TokenHash};
 
-/// An immutable picture of the project's agents and tokens, for authentication in memory.
+/// An immutable picture of the project's agents, tokens and grants, for deciding in memory who may what.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     agents: HashMap<AgentName, Agent>,
     tokens: HashMap<TokenHash, Token>,
+    files: HashMap<ProfileName, Arc<FileGrants>>,
 }
 
 /// Whom a request's token speaks for.
@@ -29,10 +31,15 @@ impl Directory {
     pub(crate) fn new<'a>(
         agents: impl Iterator<Item = &'a Agent>,
         tokens: impl Iterator<Item = &'a Token>,
+        profiles: &Profiles,
     ) -> Self {
         Self {
             agents: agents.map(|agent| (agent.name.clone(), agent.clone())).collect(),
             tokens: tokens.map(|token| (token.hash, token.clone())).collect(),
+            files: profiles
+                .iter()
+                .map(|(name, profile)| (name.clone(), Arc::clone(&profile.files)))
+                .collect(),
         }
     }
 
@@ -46,6 +53,11 @@ impl Directory {
             return Err(Unauthenticated::Expired);
         }
         self.agents.get(&token.agent).ok_or(Unauthenticated::Unknown)
+    }
+
+    /// Which files an agent may touch: none, if its profile is no longer defined.
+    pub fn files_of(&self, agent: &Agent) -> Arc<FileGrants> {
+        self.files.get(&agent.profile).cloned().unwrap_or_default()
     }
 
     /// All agents, in no particular order.

@@ -11,6 +11,7 @@ mod crew;
 mod decide;
 mod directory;
 mod event;
+mod grant;
 mod id;
 mod lock;
 mod paths;
@@ -44,6 +45,7 @@ pub use crew::{
 pub use decide::{Admit, Decide, HostOrder, Rank};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
+pub use grant::{FileGrants, Ruling, Verb};
 pub use id::{
     AgentName, BootNumber, Capability, ChannelName, EventSeq, Fence, HookName, InvalidId, Key, Label, LockId,
     MessageId, ProfileName, ProjectName, ProviderName, RunId, Session, StateKey, StateVersion, TaskId,
@@ -54,7 +56,7 @@ pub use lock::{
 };
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};
-pub use profile::{CommandRules, FileGrants, Limits, LimitsRequest, Profile, Profiles};
+pub use profile::{CommandRules, Limits, LimitsRequest, Profile, Profiles};
 pub use queue::{LabelLimit, QueueCommand, QueueEvent, QueueFacts, QueueLimits, QueueRules, Scope};
 pub use refusal::Refusal;
 pub use remembered::{KeptReply, Keyed};

@@ -106,6 +106,22 @@ impl PathPattern {
         self.alternatives.iter().any(|alternative| alternative.covers(path))
     }
 
+    /// Whether the pattern matches `path` itself, not merely a directory above it: `src/*` names `src/a`, not
+    /// `src/a/b`. What is before a `/**` at the end is named, too: `src/**` names `src` and all that is beneath.
+    pub fn names(&self, path: &ProjectPath) -> bool {
+        self.alternatives.iter().any(|alternative| alternative.names(path))
+    }
+
+    /// Whether the pattern may name `directory` or a path beneath it, so that the way there leads through it.
+    pub fn reaches(&self, directory: &ProjectPath) -> bool {
+        self.alternatives.iter().any(|alternative| alternative.reaches(directory))
+    }
+
+    /// Whether it names every path there is.
+    pub fn is_everything(&self) -> bool {
+        self.alternatives.iter().any(Alternative::is_everything)
+    }
+
     /// Whether some path is covered by both.
     ///
     /// Never misses one. May find one that only a path nobody can use would show: one longer than a file

@@ -1,9 +1,10 @@
 //! Profiles: what an agent may run, touch and spend. Only ever narrowed, never widened.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ProfileName;
+use crate::{FileGrants, ProfileName};
 
 /// The profiles of a project, as its configuration defines them.
 pub type Profiles = BTreeMap<ProfileName, Profile>;
@@ -14,7 +15,7 @@ pub struct Profile {
     /// Which commands it may run.
     pub commands: CommandRules,
     /// Which files it may touch.
-    pub files: FileGrants,
+    pub files: Arc<FileGrants>,
     /// What each of its runs may spend.
     pub limits: Limits,
     /// Environment variables set in each of its runs.
@@ -32,29 +33,6 @@ impl CommandRules {
     /// Whether `command` may be run.
     pub fn allow(&self, command: &str) -> bool {
         self.allow.iter().any(|rule| rule == "*" || rule == command)
-    }
-}
-
-/// Path globs per verb; `deny` wins over everything. The default grants nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FileGrants {
-    /// May be read and listed.
-    pub read: Vec<String>,
-    /// May be changed.
-    pub write: Vec<String>,
-    /// May be created; as `write` when not given.
-    pub create: Option<Vec<String>>,
-    /// May be deleted; as `write` when not given.
-    pub delete: Option<Vec<String>>,
-    /// Does not exist for the agent, whatever else is granted.
-    pub deny: Vec<String>,
-}
-
-impl FileGrants {
-    /// Whether nothing at all may be written, created or deleted.
-    pub fn is_read_only(&self) -> bool {
-        let none = |globs: &Option<Vec<String>>| globs.as_ref().is_none_or(Vec::is_empty);
-        self.write.is_empty() && none(&self.create) && none(&self.delete)
     }
 }
 

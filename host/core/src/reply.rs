@@ -1,12 +1,13 @@
 //! What the coordinator answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, CommitReply, CrewReply, Hold, Limits, LiveRun, LockReply, QueueFacts, Refusal, RunId,
-    TalkReply, TaskReply, Timestamp,
+    Access, AgentName, CommitReply, CrewReply, FileGrants, Hold, Limits, LiveRun, LockReply, QueueFacts,
+    Refusal, RunId, TalkReply, TaskReply, Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -94,6 +95,8 @@ pub struct StartedRun {
     pub started_at: Timestamp,
     /// What it may spend: profile, request and policy together.
     pub limits: Limits,
+    /// Which files it may touch.
+    pub files: Arc<FileGrants>,
     /// Whether it may change the project at all.
     pub access: Access,
     /// Environment variables its profile sets.

@@ -202,7 +202,7 @@ impl State {
 
     /// A picture of agents and tokens for authentication.
     pub fn directory(&self) -> Directory {
-        Directory::new(self.agents.values(), self.tokens.values())
+        Directory::new(self.agents.values(), self.tokens.values(), &self.profiles)
     }
 
     /// The profiles in force, which are configuration and therefore not stored.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use longhouse_core::{Access, Limits, ProjectPath};
+use longhouse_core::{Access, FileGrants, Limits, ProjectPath};
 use longhouse_engine::{Engine, EngineConfig, RunSpec};
-use longhouse_workspace::Root;
+use longhouse_workspace::{Root, View};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         cwd: ProjectPath::root(),
         stdin: Bytes::new(),
         limits: Limits::default(),
-        root: Arc::new(Root::open(Path::new("."))?),
+        view: View::new(Arc::new(Root::open(Path::new("."))?), Arc::new(FileGrants::everything())),
         access: Access::ReadOnly,
     };
 

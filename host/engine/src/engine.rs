@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use longhouse_core::{Access, Limits, ProjectPath};
-use longhouse_workspace::Root;
+use longhouse_workspace::View;
 
 use crate::compile::Compiler;
 use crate::filesystem::Counters;
@@ -51,8 +51,8 @@ pub struct RunSpec {
     pub stdin: Bytes,
     /// What it may spend.
     pub limits: Limits,
-    /// The project.
-    pub root: Arc<Root>,
+    /// The project, as its agent sees it.
+    pub view: View,
     /// Whether it may change the project.
     pub access: Access,
 }

@@ -257,17 +257,19 @@ impl Owner {
             tracing::warn!(by = ?now.since(last), "the clock jumped ahead, or the machine slept: leases begin anew");
             self.step(NOBODY, Caller::Server, Command::Forgive, None);
         }
+        let sets_profiles = matches!(command, Command::SetProfiles(_));
         let envelope = Envelope { waiter, caller, now, seed: self.random(), command, keyed };
         let (state, decide) = (&mut self.state, &mut *self.decide);
         match catch_unwind(AssertUnwindSafe(|| step(state, envelope, decide))) {
-            Ok(step) => self.stage(step),
+            Ok(step) => self.stage(step, sets_profiles),
             Err(_) => self.fail("a step panicked", Suspended::Restarting),
         }
     }
 
-    fn stage(&mut self, step: Step) {
+    fn stage(&mut self, step: Step, sets_profiles: bool) {
         let Step { rows, events, effects, replies } = step;
-        if rows.iter().any(Row::changes_directory) {
+        // Profiles are not stored: they are read anew at every start.
+        if sets_profiles || rows.iter().any(Row::changes_directory) {
             self.staged.follow.directory = Some(Arc::new(self.state.directory()));
         }
         let (early, late): (Vec<_>, Vec<_>) = replies

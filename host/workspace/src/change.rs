@@ -2,7 +2,7 @@
 //!
 //! Each change acts on a directory that was found, and one name in it. The name's link is not followed.
 
-use longhouse_core::ProjectPath;
+use longhouse_core::{ProjectPath, Verb};
 use rustix::fs::{
     AtFlags, Mode, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, mkdirat, renameat, statat, unlinkat,
     utimensat,
@@ -10,7 +10,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use crate::resolve::Found;
-use crate::{Follow, Kind, Root, WorkspaceError};
+use crate::{Follow, Kind, View, WorkspaceError};
 
 /// New times of a file.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,13 +38,14 @@ pub enum NewTime {
     },
 }
 
-impl Root {
+impl View {
     /// Makes a directory.
     ///
     /// # Errors
-    /// When its parent does not exist or something has its path.
+    /// When its parent does not exist, something has its path, or it may not be created.
     pub fn create_dir(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
         let (parent, name) = self.parent_of(path)?;
+        self.check(Verb::Create, &parent.path.join(name)?)?;
         // The umask takes from this what new directories should not have.
         Ok(mkdirat(&parent.fd, name, Mode::from_raw_mode(0o777))?)
     }
@@ -52,7 +53,7 @@ impl Root {
     /// Removes a file or a link, not what the link leads to.
     ///
     /// # Errors
-    /// When it does not exist or is a directory.
+    /// When it does not exist, is a directory, or may not be removed.
     pub fn remove_file(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
         self.remove(path, AtFlags::empty())
     }
@@ -60,28 +61,35 @@ impl Root {
     /// Removes an empty directory.
     ///
     /// # Errors
-    /// When it does not exist, is none, or has entries.
+    /// When it does not exist, is none, has entries, or may not be removed.
     pub fn remove_dir(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
         self.remove(path, AtFlags::REMOVEDIR)
     }
 
     fn remove(&self, path: &ProjectPath, flags: AtFlags) -> Result<(), WorkspaceError> {
         let (parent, name) = self.parent_of(path)?;
-        self.find(path, Follow::No)?;
+        let found = self.find(path, Follow::No)?;
+        self.check(Verb::Delete, &found.path)?;
         Ok(unlinkat(&parent.fd, name, flags)?)
     }
 
-    /// Moves `from` to `to`, in place of a file or an empty directory that is there.
+    /// Moves `from` to `to`, in place of a file or an empty directory that is there. It needs the right to read and to
+    /// delete the one, and to create the other, or to write what it replaces; of a directory, for all that is beneath.
     ///
     /// # Errors
-    /// As the system call of that name. What is not visible can be neither moved nor replaced.
+    /// As the system call of that name. What is not visible can be neither moved nor replaced; a directory in which
+    /// something may not be moved is not empty.
     pub fn rename(&self, from: &ProjectPath, to: &ProjectPath) -> Result<(), WorkspaceError> {
         let (from_parent, from_name) = self.parent_of(from)?;
         let (to_parent, to_name) = self.parent_of(to)?;
-        self.find(from, Follow::No)?;
+        let source = self.find(from, Follow::No)?;
+        let target = to_parent.path.join(to_name)?;
+        self.check(Verb::Read, &source.path)?;
+        self.check(Verb::Delete, &source.path)?;
         match self.find(to, Follow::No) {
-            Ok(_) => {}
+            Ok(replaced) => self.check(Verb::Write, &replaced.path)?,
             Err(WorkspaceError::NotFound) => {
+                self.check(Verb::Create, &target)?;
                 match statat(&to_parent.fd, to_name, AtFlags::SYMLINK_NOFOLLOW) {
                     Err(Errno::NOENT) => {}
                     Ok(_) => return Err(WorkspaceError::Exists),
@@ -90,24 +98,51 @@ impl Root {
             }
             Err(error) => return Err(error),
         }
+        if source.stat.kind == Kind::Directory {
+            self.check_beneath(&source.path, &target)?;
+        }
         Ok(renameat(&from_parent.fd, from_name, &to_parent.fd, to_name)?)
     }
 
     /// Sets the times of `path`.
     ///
     /// # Errors
-    /// When it does not exist or leads outside.
+    /// When it does not exist, leads outside, or may not be changed.
     pub fn set_times(&self, path: &ProjectPath, follow: Follow, times: Times) -> Result<(), WorkspaceError> {
         let times = Timestamps {
             last_access: times.accessed.timespec(),
             last_modification: times.modified.timespec(),
         };
         let found = self.find(path, follow)?;
+        self.check(Verb::Write, &found.path)?;
         if found.path.is_root() {
             return Ok(utimensat(&found.fd, ".", &times, AtFlags::empty())?);
         }
         let (parent, name) = self.parent_of(&found.path)?;
         Ok(utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Passes if all that is beneath a directory may be moved with it, what its viewer may not know of included.
+    fn check_beneath(&self, from: &ProjectPath, to: &ProjectPath) -> Result<(), WorkspaceError> {
+        let everywhere = |verb| self.grants.grant_everywhere(verb);
+        if everywhere(Verb::Read) && everywhere(Verb::Delete) && everywhere(Verb::Create) {
+            return Ok(());
+        }
+        for (name, is_directory) in self.root.all_names(from)? {
+            let (Ok(from), Ok(to)) = (from.join(&name), to.join(&name)) else {
+                return Err(WorkspaceError::NotEmpty);
+            };
+            let is_granted = self.grants(Verb::Read, &from)
+                && self.grants(Verb::Delete, &from)
+                && self.grants(Verb::Create, &to);
+            if !is_granted {
+                return Err(WorkspaceError::NotEmpty);
+            }
+            if is_directory {
+                self.check_beneath(&from, &to)?;
+            }
+        }
+        Ok(())
     }
 
     /// The directory that holds `path`, links on the way followed, and the name in it.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use longhouse_core::InvalidPath;
+use longhouse_core::{InvalidPath, ProjectPath, Verb};
 use rustix::io::Errno;
 
 /// Why an operation on a project path failed. Nothing was changed.
@@ -32,6 +32,14 @@ pub enum WorkspaceError {
     /// A component changed while it was being resolved, again and again.
     #[error("path keeps changing while it is being opened")]
     Unstable,
+    /// The profile does not grant it.
+    #[error("the profile does not grant to {} {path}", verb.as_str())]
+    NotGranted {
+        /// What was to be done.
+        verb: Verb,
+        /// Where it would have been done: no link leads there.
+        path: ProjectPath,
+    },
     /// The path is not one.
     #[error(transparent)]
     Invalid(InvalidPath),

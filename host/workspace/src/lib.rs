@@ -1,8 +1,9 @@
 //! The project directory: the only crate that opens its files.
 //!
-//! A path is resolved here and nowhere else. The kernel never follows a link for us: [`Root`] walks links
+//! A path is resolved here and nowhere else. The kernel never follows a link for us: a [`View`] walks links
 //! itself, beneath the root, and then opens what it arrived at with links forbidden. So a link cannot lead
-//! out of the project, and no name, link or `..` leads to the server's private directory.
+//! out of the project, and no name, link or `..` leads to the server's private directory, or to what its
+//! viewer may not know of. What may be done is asked of the grants, with the path that was arrived at.
 
 mod beneath;
 mod change;
@@ -16,6 +17,7 @@ mod stat;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
 mod tests;
+mod view;
 
 pub use change::{NewTime, Times};
 pub use error::WorkspaceError;
@@ -25,3 +27,4 @@ pub use read_dir::{Child, ReadDir};
 pub use resolve::Follow;
 pub use root::Root;
 pub use stat::{Kind, Stat};
+pub use view::View;

@@ -2,7 +2,7 @@
 
 use longhouse_core::ProjectPath;
 
-use crate::{Kind, Root, Stat, WorkspaceError};
+use crate::{Kind, Stat, View, WorkspaceError};
 
 /// What to list.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub struct Entry {
     pub stat: Stat,
 }
 
-impl Root {
+impl View {
     /// Lists the directory `path`. What is invisible, and names that are not UTF-8, are left out.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Root {
     /// The entries of one directory, by name.
     ///
     /// # Errors
-    /// As [`Root::list`].
+    /// As [`View::list`].
     pub fn entries(&self, path: &ProjectPath) -> Result<Vec<Entry>, WorkspaceError> {
         let mut children = self.read_dir(path)?;
         let mut entries = Vec::new();

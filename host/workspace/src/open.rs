@@ -2,11 +2,11 @@
 
 use std::fs::File;
 
-use longhouse_core::ProjectPath;
+use longhouse_core::{ProjectPath, Verb};
 use rustix::fs::{Mode, OFlags, fstat, openat};
 
 use crate::resolve::{Found, settle};
-use crate::{Follow, Kind, Root, Stat, WorkspaceError};
+use crate::{Follow, Kind, Stat, View, WorkspaceError};
 
 /// How a file is to be opened. The default opens an existing file or directory for reading.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,11 +51,11 @@ pub struct Opened {
 /// A regular file, open for reading.
 pub type OpenFile = Opened;
 
-impl Root {
+impl View {
     /// Opens `path`, following links beneath the root only.
     ///
     /// # Errors
-    /// When it does not exist, leads outside, is neither a file nor a directory, or cannot be opened so.
+    /// When it does not exist, leads outside, is neither a file nor a directory, may not be opened so, or cannot be.
     pub fn open_at(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
         settle(|| self.try_open(path, options))
     }
@@ -63,7 +63,7 @@ impl Root {
     /// Opens the regular file `path` for reading.
     ///
     /// # Errors
-    /// As [`Root::open_at`]; a directory is [`WorkspaceError::IsADirectory`].
+    /// As [`View::open_at`]; a directory is [`WorkspaceError::IsADirectory`].
     pub fn read_file(&self, path: &ProjectPath) -> Result<OpenFile, WorkspaceError> {
         let opened = self.open_at(path, OpenOptions { read: true, ..OpenOptions::default() })?;
         match opened.stat.kind {
@@ -94,10 +94,13 @@ impl Root {
             Kind::Directory if options.write || options.truncate => return Err(WorkspaceError::IsADirectory),
             Kind::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
             Kind::File if options.directory => return Err(WorkspaceError::NotADirectory),
-            Kind::File => access(options),
+            Kind::File => {
+                self.check_access(&found.path, options)?;
+                access(options)
+            }
         };
         // Should a FIFO have taken its place, this does not wait for the other end.
-        let fd = self.beneath.open(&found.path, flags | OFlags::NONBLOCK).map_err(changed)?;
+        let fd = self.root.beneath.open(&found.path, flags | OFlags::NONBLOCK).map_err(changed)?;
         let stat = Stat::of(&fstat(&fd)?).filter(|stat| stat.identity == found.stat.identity);
         let stat = stat.ok_or(WorkspaceError::Unstable)?;
         let file = File::from(fd);
@@ -108,9 +111,22 @@ impl Root {
         Ok(Opened { file, stat, path: found.path })
     }
 
+    fn check_access(&self, path: &ProjectPath, options: OpenOptions) -> Result<(), WorkspaceError> {
+        let writes = options.write || options.truncate;
+        if options.read || !writes {
+            self.check(Verb::Read, path)?;
+        }
+        if writes { self.check(Verb::Write, path) } else { Ok(()) }
+    }
+
     /// Creates the file `path`, which has no links.
     fn create_file(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
         let (parent, name) = self.parent_of(path)?;
+        let path = parent.path.join(name)?;
+        self.check(Verb::Create, &path)?;
+        if options.read {
+            self.check(Verb::Read, &path)?;
+        }
         let flags = access(options) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         // The umask takes from this what new files should not have.
         let created = openat(&parent.fd, name, flags, Mode::from_raw_mode(0o666));
@@ -120,7 +136,7 @@ impl Root {
             other => other,
         })?;
         let stat = Stat::of(&fstat(&fd)?).ok_or(WorkspaceError::Unstable)?;
-        Ok(Opened { file: File::from(fd), stat, path: parent.path.join(name)? })
+        Ok(Opened { file: File::from(fd), stat, path })
     }
 }
 

@@ -1,16 +1,17 @@
 //! Reading one directory.
 
 use longhouse_core::{PRIVATE_DIR, ProjectPath};
-use rustix::fs::{AtFlags, Dir, DirEntry, statat};
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, OFlags, statat};
 
-use crate::stat::Identity;
-use crate::{Kind, OpenOptions, Root, Stat, WorkspaceError};
+use crate::{Kind, OpenOptions, Root, Stat, View, WorkspaceError};
 
-/// What is visible in one directory, read as it is asked for, in no order. Names that are not UTF-8 are left
-/// out, as what is invisible is.
+/// What its viewer may know of in one directory, read as it is asked for, in no order. Names that are not UTF-8 are
+/// left out, as what is invisible is.
 pub struct ReadDir {
     dir: Dir,
-    private: Option<Identity>,
+    /// Where it is, without links.
+    path: ProjectPath,
+    view: View,
 }
 
 /// Something in a directory.
@@ -22,14 +23,38 @@ pub struct Child {
     pub kind: Kind,
 }
 
-impl Root {
+impl View {
     /// Begins to read the directory `path`, and holds it open until dropped.
     ///
     /// # Errors
     /// When it does not exist, leads outside, or is no directory.
     pub fn read_dir(&self, path: &ProjectPath) -> Result<ReadDir, WorkspaceError> {
         let opened = self.open_at(path, OpenOptions { directory: true, ..OpenOptions::default() })?;
-        Ok(ReadDir { dir: Dir::new(opened.file)?, private: self.private })
+        Ok(ReadDir { dir: Dir::new(opened.file)?, path: opened.path, view: self.clone() })
+    }
+}
+
+impl Root {
+    /// Every name in the directory `path`, whoever may know of it, and whether it is a directory's. Of a name that is
+    /// not UTF-8, what is not is replaced.
+    pub(crate) fn all_names(&self, path: &ProjectPath) -> Result<Vec<(String, bool)>, WorkspaceError> {
+        let mut dir = Dir::new(self.beneath.open(path, OFlags::RDONLY | OFlags::DIRECTORY)?)?;
+        let mut names = Vec::new();
+        while let Some(entry) = dir.next() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                FileType::Unknown => {
+                    FileType::from_raw_mode(statat(dir.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode)
+                }
+                known => known,
+            };
+            names.push((name.to_string_lossy().into_owned(), kind == FileType::Directory));
+        }
+        Ok(names)
     }
 }
 
@@ -37,7 +62,7 @@ impl ReadDir {
     /// The facts of a child that is still there.
     pub(crate) fn stat(&self, name: &str) -> Option<Stat> {
         let stat = statat(self.dir.fd().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Stat::of(&stat).filter(|stat| Some(stat.identity) != self.private)
+        Stat::of(&stat).filter(|stat| Some(stat.identity) != self.view.root.private)
     }
 
     fn visible(&self, entry: &DirEntry) -> Option<Child> {
@@ -46,11 +71,13 @@ impl ReadDir {
             return None;
         }
         let kind = match Kind::of(entry.file_type()) {
-            Some(kind) if !self.private.is_some_and(|private| private.has_inode(entry.ino())) => kind,
+            Some(kind) if !self.view.root.private.is_some_and(|it| it.has_inode(entry.ino())) => kind,
             // Either hidden, or of a file system that does not tell kinds here, or perhaps the private directory.
             Some(_) | None => self.stat(name)?.kind,
         };
-        Some(Child { name: name.to_owned(), kind })
+        // Deeper than any path can say.
+        let path = self.path.join(name).ok()?;
+        self.view.shows(&path, kind).then(|| Child { name: name.to_owned(), kind })
     }
 }
 

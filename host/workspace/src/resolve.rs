@@ -6,7 +6,7 @@ use longhouse_core::{InvalidPath, ProjectPath};
 use rustix::fs::{OFlags, fstat, readlinkat};
 use rustix::io::Errno;
 
-use crate::{Kind, Root, Stat, WorkspaceError};
+use crate::{Kind, Stat, View, WorkspaceError};
 
 /// The most links in one path: what Linux itself allows.
 const MAX_LINKS: usize = 40;
@@ -44,7 +44,7 @@ pub(crate) fn settle<T>(mut attempt: impl FnMut() -> Result<T, WorkspaceError>) 
     attempt()
 }
 
-impl Root {
+impl View {
     /// The path that `text` names when read from the directory `base`, as the kernel reads it: a `..` after a
     /// link goes up from where the link leads, and what a `/` or a `/.` ends is a directory. A link as the
     /// last name is not followed.
@@ -66,12 +66,20 @@ impl Root {
         settle(|| self.walk(rest(), Follow::No))
     }
 
+    /// The path without links that `path` leads to. Nothing need lie there.
+    ///
+    /// # Errors
+    /// When a directory on the way does not exist or is none, or a link leads outside or in circles.
+    pub fn real_path(&self, path: &ProjectPath) -> Result<ProjectPath, WorkspaceError> {
+        settle(|| self.resolve(path, Follow::Last))
+    }
+
     /// What `path` leads to.
     pub(crate) fn find(&self, path: &ProjectPath, follow: Follow) -> Result<Found, WorkspaceError> {
         settle(|| self.try_find(path, follow))
     }
 
-    /// [`Root::find`], once.
+    /// [`View::find`], once.
     pub(crate) fn try_find(&self, path: &ProjectPath, follow: Follow) -> Result<Found, WorkspaceError> {
         match self.look(path) {
             Ok(found) if found.stat.kind == Kind::Link && follow == Follow::Last => {}
@@ -136,12 +144,13 @@ impl Root {
 
     /// Looks at `path` without following anything; [`WorkspaceError::Unstable`] if a link is on the way.
     pub(crate) fn look(&self, path: &ProjectPath) -> Result<Found, WorkspaceError> {
-        let fd = self.beneath.open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(|errno| match errno {
-            Errno::LOOP => WorkspaceError::Unstable,
-            other => other.into(),
-        })?;
+        let fd =
+            self.root.beneath.open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(|errno| match errno {
+                Errno::LOOP => WorkspaceError::Unstable,
+                other => other.into(),
+            })?;
         let stat = Stat::of(&fstat(&fd)?).ok_or(WorkspaceError::NotFound)?;
-        if self.is_private(path, stat.identity) {
+        if !self.shows(path, stat.kind) || self.root.is_private(path, stat.identity) {
             return Err(WorkspaceError::NotFound);
         }
         Ok(Found { path: path.clone(), stat, fd })

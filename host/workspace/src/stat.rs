@@ -7,7 +7,7 @@ use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
 use crate::resolve::target;
-use crate::{Follow, Root, WorkspaceError};
+use crate::{Follow, View, WorkspaceError};
 
 /// What a path leads to. Nothing else is visible: FIFOs, sockets and devices do not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Identity {
     }
 }
 
-impl Root {
+impl View {
     /// What `path` is.
     ///
     /// # Errors

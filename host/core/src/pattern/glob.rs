@@ -15,13 +15,19 @@ pub(super) struct Alternative {
     pub(super) anchored: Vec<NameGlob>,
     /// The components after each `**`: none after one at the end, which adds nothing to what is covered.
     pub(super) floating: Vec<Vec<NameGlob>>,
+    /// Whether it ends with `**`, so that what is beneath is matched too, and not covered alone.
+    pub(super) open: bool,
 }
 
 impl Alternative {
-    /// The one that matches exactly this path.
+    /// The one that matches exactly this path; everything, if it is the root.
     pub(super) fn of(path: &ProjectPath) -> Self {
         let literal = |name: &str| NameGlob::Literal(name.into());
-        Self { anchored: path.components().map(literal).collect(), floating: Vec::new() }
+        Self {
+            anchored: path.components().map(literal).collect(),
+            floating: Vec::new(),
+            open: path.is_root(),
+        }
     }
 
     /// Whether this matches `path` or a directory above it.
@@ -30,6 +36,40 @@ impl Alternative {
         let mut names = path.as_str().split('/').filter(|name| !name.is_empty());
         starts(&self.anchored, &mut names, NameGlob::matches)
             && self.floating.iter().all(|part| finds(part, &mut names, NameGlob::matches))
+    }
+
+    /// Whether this matches `path` itself.
+    pub(super) fn names(&self, path: &ProjectPath) -> bool {
+        if self.open {
+            return self.covers(path);
+        }
+        let mut names = path.as_str().split('/').filter(|name| !name.is_empty());
+        match self.floating.split_last() {
+            None => equals(&self.anchored, names, NameGlob::matches),
+            Some((last, floating)) => {
+                starts(&self.anchored, &mut names, NameGlob::matches)
+                    && starts(last.iter().rev(), &mut names.by_ref().rev(), NameGlob::matches)
+                    && floating.iter().all(|part| finds(part, &mut names, NameGlob::matches))
+            }
+        }
+    }
+
+    /// Whether this is `**`.
+    pub(super) fn is_everything(&self) -> bool {
+        self.open && self.anchored.is_empty() && self.floating.is_empty()
+    }
+
+    /// Whether this matches `directory`, or some path beneath it.
+    pub(super) fn reaches(&self, directory: &ProjectPath) -> bool {
+        let mut names = directory.components();
+        for glob in &self.anchored {
+            match names.next() {
+                None => return true,
+                Some(name) if glob.matches(name) => {}
+                Some(_) => return false,
+            }
+        }
+        names.next().is_none() || self.open || !self.floating.is_empty()
     }
 
     /// Whether some path is covered by both.

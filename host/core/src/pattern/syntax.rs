@@ -157,6 +157,7 @@ fn alternative(lexemes: &[&Lexeme<'_>]) -> Result<Alternative, InvalidPattern> {
         };
         alternative.floating.last_mut().unwrap_or(&mut alternative.anchored).push(glob);
     }
+    alternative.open = alternative.floating.last().is_some_and(Vec::is_empty);
     alternative.floating.retain(|part| !part.is_empty());
     Ok(alternative)
 }

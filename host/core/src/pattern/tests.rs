@@ -264,6 +264,25 @@ proptest! {
     }
 
     #[test]
+    fn naming_agrees_with_globset_and_reaching_with_naming(components in prop::collection::vec(component(), 1..4)) {
+        let text = components.join("/");
+        let ours = pattern(&text);
+        let itself = text.trim_end_matches("/**");
+        let theirs = [&text, itself].map(|text| globset(text).unwrap());
+        let all = paths("ab-*", 2, 3);
+        for path in all.iter().skip(1) {
+            let expected = theirs.iter().any(|glob| glob.is_match(path.as_str()));
+            prop_assert_eq!(ours.names(path), expected, "{:?} and {:?}", text, path);
+        }
+        // Of short directories alone: what is named beneath a longer one may be longer than these paths.
+        for directory in paths("ab-*", 2, 1) {
+            let beneath = |path: &&ProjectPath| path.components().zip(directory.components()).all(|(a, b)| a == b);
+            let named = all.iter().filter(beneath).any(|path| ours.names(path));
+            prop_assert!(ours.reaches(&directory) || !named, "{:?} and {:?}", text, directory);
+        }
+    }
+
+    #[test]
     fn classes_agree_with_globset(text in r"\[[]!^a\\c-]{0,6}\]") {
         let (ours, theirs) = (PathPattern::parse(&text), globset(&text));
         prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{:?} and {:?}", ours, theirs);

@@ -1,5 +1,7 @@
 //! Runs, from admission to record.
 
+use std::sync::Arc;
+
 use super::{Answer, Context, Effect, commit, crew};
 use crate::{
     Access, Admit, AgentFacts, AgentName, EventKind, Hold, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
@@ -39,6 +41,7 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
         agent: facts.agent.name.clone(),
         started_at: context.now,
         limits,
+        files: Arc::clone(&profile.files),
         access: if profile.files.is_read_only() { Access::ReadOnly } else { Access::ReadWrite },
         env: profile.env.clone(),
         hold,

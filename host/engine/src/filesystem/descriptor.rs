@@ -36,13 +36,13 @@ impl HostDescriptor for FsView<'_> {
         }
         // First: what cannot be handed over is not created or cut either.
         let slot = self.slot()?;
-        let opened = self.fs.root.open_at(&path, options).map_err(code)?;
+        let opened = self.fs.view.open_at(&path, options).map_err(code)?;
         self.push(opened, mode, slot)
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
         let slot = self.slot()?;
-        let entries = self.fs.root.read_dir(self.directory(&fd)?).map_err(code)?;
+        let entries = self.fs.view.read_dir(self.directory(&fd)?).map_err(code)?;
         self.push_entries(entries, slot)
     }
 
@@ -52,7 +52,7 @@ impl HostDescriptor for FsView<'_> {
 
     async fn stat_at(&mut self, fd: Fd, flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
         let path = self.path(&fd, &path)?;
-        Ok(descriptor_stat(&self.fs.root.stat(&path, follow(flags)).map_err(code)?))
+        Ok(descriptor_stat(&self.fs.view.stat(&path, follow(flags)).map_err(code)?))
     }
 
     async fn metadata_hash(&mut self, fd: Fd) -> FsResult<MetadataHashValue> {
@@ -66,37 +66,37 @@ impl HostDescriptor for FsView<'_> {
         path: String,
     ) -> FsResult<MetadataHashValue> {
         let path = self.path(&fd, &path)?;
-        Ok(metadata_hash(&self.fs.root.stat(&path, follow(flags)).map_err(code)?))
+        Ok(metadata_hash(&self.fs.view.stat(&path, follow(flags)).map_err(code)?))
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
         let path = self.path(&fd, &path)?;
-        Ok(self.fs.root.read_link(&path).map_err(code)?)
+        Ok(self.fs.view.read_link(&path).map_err(code)?)
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         self.writable()?;
         let path = self.entry(&fd, &path)?;
-        Ok(self.fs.root.create_dir(&path).map_err(code)?)
+        Ok(self.fs.view.create_dir(&path).map_err(code)?)
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         self.writable()?;
         let path = self.entry(&fd, &path)?;
-        Ok(self.fs.root.remove_file(&path).map_err(code)?)
+        Ok(self.fs.view.remove_file(&path).map_err(code)?)
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         self.writable()?;
         let path = self.entry(&fd, &path)?;
-        Ok(self.fs.root.remove_dir(&path).map_err(code)?)
+        Ok(self.fs.view.remove_dir(&path).map_err(code)?)
     }
 
     async fn rename_at(&mut self, fd: Fd, from: String, to_fd: Fd, to: String) -> FsResult<()> {
         self.writable()?;
         let from = self.entry(&fd, &from)?;
         let to = self.entry(&to_fd, &to)?;
-        Ok(self.fs.root.rename(&from, &to).map_err(code)?)
+        Ok(self.fs.view.rename(&from, &to).map_err(code)?)
     }
 
     async fn set_times_at(
@@ -110,7 +110,7 @@ impl HostDescriptor for FsView<'_> {
         self.writable()?;
         let path = self.path(&fd, &path)?;
         let times = Times { accessed: new_time(accessed)?, modified: new_time(modified)? };
-        Ok(self.fs.root.set_times(&path, follow(flags), times).map_err(code)?)
+        Ok(self.fs.view.set_times(&path, follow(flags), times).map_err(code)?)
     }
 
     /// Links cannot be made: a second name would outlive what was granted for the first.

@@ -14,6 +14,7 @@ pub(super) fn code(error: WorkspaceError) -> ErrorCode {
         WorkspaceError::Exists => ErrorCode::Exist,
         WorkspaceError::NotEmpty => ErrorCode::NotEmpty,
         WorkspaceError::OutsideProject => ErrorCode::NotPermitted,
+        WorkspaceError::NotGranted { .. } => ErrorCode::Access,
         WorkspaceError::TooManyLinks => ErrorCode::Loop,
         WorkspaceError::Unstable => ErrorCode::Busy,
         WorkspaceError::Invalid(InvalidPath::TooLong) => ErrorCode::NameTooLong,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use longhouse_core::{Access, ProjectPath};
-use longhouse_workspace::{Follow, Opened, Root, Stat};
+use longhouse_core::{Access, ProjectPath, Verb};
+use longhouse_workspace::{Follow, Opened, Stat, View};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{
@@ -18,7 +18,7 @@ use super::error::code;
 
 /// The file system of one run.
 pub(crate) struct FsState {
-    pub(super) root: Arc<Root>,
+    pub(super) view: View,
     pub(super) counters: Arc<Counters>,
     access: Access,
     slots: Arc<Semaphore>,
@@ -57,11 +57,11 @@ impl HasData for ProjectFs {
 }
 
 impl FsState {
-    /// A file system that shows `root`, in which at most `max_open` files and directories are open at once.
-    pub(crate) fn new(root: Arc<Root>, access: Access, max_open: u32, counters: Arc<Counters>) -> Self {
+    /// A file system that shows what `view` does, in which at most `max_open` files and directories are open at once.
+    pub(crate) fn new(view: View, access: Access, max_open: u32, counters: Arc<Counters>) -> Self {
         let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let slots = Arc::new(Semaphore::new(max_open));
-        Self { root, counters, access, slots, open: HashMap::new(), stock: WasiFilesystemCtx::default() }
+        Self { view, counters, access, slots, open: HashMap::new(), stock: WasiFilesystemCtx::default() }
     }
 }
 
@@ -89,7 +89,7 @@ impl FsView<'_> {
 
     /// The project path that `text` names from the directory `fd`.
     pub(super) fn path(&self, fd: &Resource<Descriptor>, text: &str) -> FsResult<ProjectPath> {
-        Ok(self.fs.root.locate(self.directory(fd)?, text).map_err(code)?)
+        Ok(self.fs.view.locate(self.directory(fd)?, text).map_err(code)?)
     }
 
     /// The same for what makes, moves or removes the entry `text` itself, which has to be a name: not `.`, not
@@ -100,7 +100,7 @@ impl FsView<'_> {
         if matches!(name.rsplit('/').next(), Some("." | "..")) {
             return Err(ErrorCode::Invalid.into());
         }
-        if name.len() < text.len() && self.fs.root.stat(&path, Follow::No).is_ok_and(|it| !it.is_directory())
+        if name.len() < text.len() && self.fs.view.stat(&path, Follow::No).is_ok_and(|it| !it.is_directory())
         {
             return Err(ErrorCode::NotDirectory.into());
         }
@@ -131,9 +131,15 @@ impl FsView<'_> {
         slot: Slot,
     ) -> FsResult<Resource<Descriptor>> {
         let Opened { file, stat, path } = opened;
-        let (perms, directory_mode) = match self.fs.access {
-            Access::ReadOnly => (FsPerms::ReadOnly, OpenMode::READ),
-            Access::ReadWrite => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
+        let directory_mode = match self.fs.access {
+            Access::ReadOnly => OpenMode::READ,
+            Access::ReadWrite => OpenMode::READ | OpenMode::WRITE,
+        };
+        // What is created may be written through the descriptor that this gives, even if never again.
+        let writes = mode.contains(OpenMode::WRITE) || self.fs.view.grants(Verb::Write, &path);
+        let perms = match self.fs.access {
+            Access::ReadWrite if writes => FsPerms::ReadWrite,
+            Access::ReadWrite | Access::ReadOnly => FsPerms::ReadOnly,
         };
         // A guest has its thread to itself, so its file calls block there instead of hopping to another.
         let descriptor = if stat.is_directory() {

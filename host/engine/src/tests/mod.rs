@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use longhouse_core::{Access, Limits, Outcome, ProjectPath};
-use longhouse_workspace::Root;
+use longhouse_core::{Access, FileGrants, Limits, Outcome, ProjectPath};
+use longhouse_workspace::{Root, View};
 
 use crate::{Engine, EngineConfig, EngineError, Finished, RunSpec, ToolState, componentize};
 
@@ -62,7 +62,10 @@ impl Bench {
             cwd: ProjectPath::root(),
             stdin: Bytes::new(),
             limits: self.limits,
-            root: Arc::new(Root::open(&self.dir.path().join("project")).unwrap()),
+            view: View::new(
+                Arc::new(Root::open(&self.dir.path().join("project")).unwrap()),
+                Arc::new(FileGrants::everything()),
+            ),
             access: Access::ReadWrite,
         }
     }

@@ -1,9 +1,7 @@
 //! Reading the project's files.
 
-use std::sync::Arc;
-
-use longhouse_core::ProjectPath;
-use longhouse_workspace::{Entry, Follow, ListOptions, Listing, OpenFile, Root, WorkspaceError};
+use longhouse_core::{Agent, ProjectPath};
+use longhouse_workspace::{Entry, Follow, ListOptions, Listing, OpenFile, View, WorkspaceError};
 
 use super::{AppError, Project};
 
@@ -11,36 +9,44 @@ use super::{AppError, Project};
 ///
 /// # Errors
 /// When there is none that can be reached.
-pub async fn open(project: &Project, path: ProjectPath) -> Result<OpenFile, AppError> {
-    on(project, path, |root, path| root.read_file(path)).await
+pub async fn open(project: &Project, agent: &Agent, path: ProjectPath) -> Result<OpenFile, AppError> {
+    on(project, agent, path, |view, path| view.read_file(path)).await
 }
 
 /// Lists a directory.
 ///
 /// # Errors
 /// When there is none that can be reached.
-pub async fn list(project: &Project, path: ProjectPath, options: ListOptions) -> Result<Listing, AppError> {
-    on(project, path, move |root, path| root.list(path, &options)).await
+pub async fn list(
+    project: &Project,
+    agent: &Agent,
+    path: ProjectPath,
+    options: ListOptions,
+) -> Result<Listing, AppError> {
+    on(project, agent, path, move |view, path| view.list(path, &options)).await
 }
 
 /// What a path is; a link as its last component is followed.
 ///
 /// # Errors
 /// When there is nothing that can be reached.
-pub async fn stat(project: &Project, path: ProjectPath) -> Result<Entry, AppError> {
-    on(project, path, |root, path| Ok(Entry { path: path.clone(), stat: root.stat(path, Follow::Last)? }))
-        .await
+pub async fn stat(project: &Project, agent: &Agent, path: ProjectPath) -> Result<Entry, AppError> {
+    on(project, agent, path, |view, path| {
+        Ok(Entry { path: path.clone(), stat: view.stat(path, Follow::Last)? })
+    })
+    .await
 }
 
 /// Works on a path where blocking is allowed.
 async fn on<T: Send + 'static>(
     project: &Project,
+    agent: &Agent,
     path: ProjectPath,
-    work: impl FnOnce(&Root, &ProjectPath) -> Result<T, WorkspaceError> + Send + 'static,
+    work: impl FnOnce(&View, &ProjectPath) -> Result<T, WorkspaceError> + Send + 'static,
 ) -> Result<T, AppError> {
-    let root = Arc::clone(&project.root);
+    let view = project.view_of(agent);
     let done = tokio::task::spawn_blocking(move || {
-        work(&root, &path).map_err(|source| AppError::Path { path, source })
+        work(&view, &path).map_err(|source| AppError::Path { path, source })
     });
     done.await.map_err(|_| AppError::CutOff)?
 }

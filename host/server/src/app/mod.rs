@@ -22,4 +22,4 @@ pub mod webhooks;
 
 pub use error::AppError;
 pub use live::{LiveRuns, Phase};
-pub use project::{App, By, OpenError, Project};
+pub use project::{App, By, OpenError, Project, read_config};

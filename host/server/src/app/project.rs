@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhouse_core::{
-    AgentName, Caller, Command, Effect, FileGrants, HostOrder, Keyed, Profiles, ProjectName, Reply, Session,
+    Agent, AgentName, Caller, Command, Effect, FileGrants, HostOrder, Keyed, ProjectName, Reply, Session,
     Timestamp,
 };
 use longhouse_engine::Engine;
 use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, Reads, StoreError};
-use longhouse_workspace::{Root, WorkspaceError};
+use longhouse_workspace::{Root, View, WorkspaceError};
 
 use super::checks::{Check, Checks};
 use super::presence::Presence;
@@ -35,7 +35,7 @@ pub struct Project {
     /// Its private directory.
     pub home: Home,
     /// Its files.
-    pub root: Arc<Root>,
+    root: Arc<Root>,
     /// The owner of its coordination state.
     pub coordinator: Coordinator,
     /// Its runs that have begun and not ended.
@@ -108,7 +108,6 @@ impl Project {
                 }
             })
         };
-        warn_of_what_is_not_enforced(&config.profiles);
         let coordinator = Coordinator::open(OpenOptions {
             database: home.database(),
             profiles: config.profiles,
@@ -128,6 +127,16 @@ impl Project {
             presence,
             _lock: lock,
         })
+    }
+
+    /// The files as this agent sees them.
+    pub fn view_of(&self, agent: &Agent) -> View {
+        self.view(self.coordinator.directory().files_of(agent))
+    }
+
+    /// The files as far as these grants reach.
+    pub fn view(&self, grants: Arc<FileGrants>) -> View {
+        View::new(Arc::clone(&self.root), grants)
     }
 
     /// Asks the coordinator, and takes its refusal for an error.
@@ -171,7 +180,6 @@ impl Project {
     /// When it has a mistake: everything stays as it was.
     pub async fn reload(&self) -> Result<(), OpenError> {
         let config = read_config(&self.home)?;
-        warn_of_what_is_not_enforced(&config.profiles);
         if let Err(error) = self.ask(Caller::Operator, Command::SetProfiles(config.profiles)).await {
             tracing::error!(error = %error, "the profiles were not replaced");
         }
@@ -202,7 +210,11 @@ fn accepted(reply: Reply) -> Result<Reply, AppError> {
     if let Reply::Refused(refusal) = reply { Err(refusal.into()) } else { Ok(reply) }
 }
 
-fn read_config(home: &Home) -> Result<config::ProjectConfig, ConfigError> {
+/// The configuration of the project.
+///
+/// # Errors
+/// When it cannot be read, or has a mistake.
+pub fn read_config(home: &Home) -> Result<config::ProjectConfig, ConfigError> {
     let path = home.config();
     match home.read_config() {
         Ok(text) => config::parse(&text, &path),
@@ -216,28 +228,6 @@ fn name_of(home: &Home) -> Result<ProjectName, OpenError> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
     let name: String = name.chars().map(plain).collect();
     name.trim_start_matches(['.', '_', '-']).parse().map_err(|_| OpenError::Name(name.clone()))
-}
-
-/// Profiles are in force in their commands, limits, environment, and in whether they may write at all. What
-/// their globs say beyond that is checked, kept, and not yet enforced; whoever relies on it must know.
-fn warn_of_what_is_not_enforced(profiles: &Profiles) {
-    let everything = |globs: &[String]| globs.is_empty() || globs == ["**"];
-    let coarse = |files: &FileGrants| {
-        let FileGrants { read, write, create, delete, deny } = files;
-        let given = [create, delete].into_iter().flatten().all(|globs| everything(globs));
-        everything(read) && everything(write) && given && deny.is_empty()
-    };
-    let finer: Vec<&str> = profiles
-        .iter()
-        .filter(|(_, profile)| !coarse(&profile.files))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if !finer.is_empty() {
-        tracing::warn!(
-            profiles = finer.join(", "),
-            "path globs are not enforced yet: these profiles reach every file of the project, read-only if they grant no writing"
-        );
-    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub async fn start(
 ) -> Result<RunView, AppError> {
     let command = new.argv.first().map(String::as_str).unwrap_or_default();
     let tool = app.engine.find(command).ok_or_else(|| AppError::UnknownCommand(command.to_owned()))?;
-    check_directory(project, &new.cwd)?;
+    check_directory(project, agent, &new.cwd)?;
     let execution = Execution {
         engine: app.engine.clone(),
         clock: Arc::clone(&app.clock),
@@ -272,7 +272,7 @@ fn spec(project: &Project, tool: ToolRef, started: StartedRun, new: NewRun) -> R
         cwd: new.cwd,
         stdin: new.stdin,
         limits: started.limits,
-        root: Arc::clone(&project.root),
+        view: project.view(started.files),
         access: match (started.access, new.access) {
             (Access::ReadWrite, Access::ReadWrite) => Access::ReadWrite,
             (Access::ReadOnly, _) | (_, Access::ReadOnly) => Access::ReadOnly,
@@ -280,11 +280,11 @@ fn spec(project: &Project, tool: ToolRef, started: StartedRun, new: NewRun) -> R
     }
 }
 
-fn check_directory(project: &Project, cwd: &ProjectPath) -> Result<(), AppError> {
+fn check_directory(project: &Project, agent: &Agent, cwd: &ProjectPath) -> Result<(), AppError> {
     if cwd.is_root() {
         return Ok(());
     }
-    match project.root.stat(cwd, Follow::Last) {
+    match project.view_of(agent).stat(cwd, Follow::Last) {
         Ok(stat) if stat.is_directory() => Ok(()),
         Ok(_) | Err(_) => Err(AppError::NoSuchDirectory(cwd.clone())),
     }

@@ -4,6 +4,7 @@
 
 mod agent;
 mod init;
+mod profile;
 mod serve;
 mod worker;
 
@@ -29,6 +30,9 @@ enum Command {
     /// Add, list and revoke agents.
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    /// Check profiles, and explain what they decide.
+    #[command(subcommand)]
+    Profile(profile::ProfileCommand),
     Worker(worker::Worker),
 }
 
@@ -43,6 +47,7 @@ impl Cli {
             Command::Init(init) => init.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Agent(agent) => agent.run().await,
+            Command::Profile(profile) => profile.run().await,
             Command::Worker(worker) => worker.run().await,
         }
     }

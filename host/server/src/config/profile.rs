@@ -1,11 +1,11 @@
 //! `[profiles.NAME]`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use globset::GlobBuilder;
-use longhouse_core::{CommandRules, FileGrants, Limits, Profile};
+use longhouse_core::{CommandRules, FileGrants, Limits, PathPattern, Profile};
 use serde::{Deserialize, Deserializer, de};
 
 /// A profile as it was written.
@@ -60,7 +60,7 @@ impl RawProfile {
         let bytes = |size: Option<ByteSize>, default| size.map_or(default, |size| size.as_u64());
         Ok(Profile {
             commands: CommandRules { allow: commands },
-            files: files.validate()?,
+            files: Arc::new(files.validate()?),
             limits: Limits {
                 wall: limits.wall.unwrap_or(default.wall),
                 cpu: limits.cpu.unwrap_or(default.cpu),
@@ -77,24 +77,22 @@ impl RawProfile {
 
 impl RawFiles {
     fn validate(self) -> Result<FileGrants, (String, String)> {
-        let empty = Vec::new();
-        for (verb, globs) in [
-            ("read", &self.read),
-            ("write", &self.write),
-            ("create", self.create.as_ref().unwrap_or(&empty)),
-            ("delete", self.delete.as_ref().unwrap_or(&empty)),
-            ("deny", &self.deny),
-        ] {
-            for glob in globs {
-                GlobBuilder::new(glob)
-                    .literal_separator(true)
-                    .build()
-                    .map_err(|error| (format!("files.{verb}"), error.to_string()))?;
-            }
-        }
         let Self { read, write, create, delete, deny } = self;
-        Ok(FileGrants { read, write, create, delete, deny })
+        Ok(FileGrants {
+            read: globs("read", read)?,
+            write: globs("write", write)?,
+            create: create.map(|create| globs("create", create)).transpose()?,
+            delete: delete.map(|delete| globs("delete", delete)).transpose()?,
+            deny: globs("deny", deny)?,
+        })
     }
+}
+
+fn globs(verb: &str, texts: Vec<String>) -> Result<Vec<PathPattern>, (String, String)> {
+    let glob = |text: String| {
+        PathPattern::parse(&text).map_err(|error| (format!("files.{verb}"), format!("{text:?}: {error}")))
+    };
+    texts.into_iter().map(glob).collect()
 }
 
 impl RawEnv {

@@ -436,6 +436,12 @@ fn workspace(path: &str, error: &WorkspaceError) -> ApiError {
         WorkspaceError::TooManyLinks => conflict("too_many_links"),
         WorkspaceError::Unstable => conflict("unstable"),
         WorkspaceError::OutsideProject => outside(path),
+        WorkspaceError::NotGranted { verb, path } => {
+            let detail = format!("{error}; ask an admin, or leave it to an agent whose profile does");
+            ApiError::new(StatusCode::FORBIDDEN, "not_granted", detail)
+                .with("path", path.as_str())
+                .with("verb", verb.as_str())
+        }
         WorkspaceError::Invalid(error) => ApiError::invalid("path", error),
         WorkspaceError::Io(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
             let detail = format!("{path}: the server's own user may not open it");

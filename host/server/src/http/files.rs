@@ -37,8 +37,11 @@ pub(super) struct StatQuery {
 }
 
 /// `GET /files/{path}`: the bytes, for saving and never for showing.
-pub(super) async fn read(Caller { project, .. }: Caller, InPath(path): InPath) -> Result<Response, ApiError> {
-    let opened = files::open(&project, project_path("path", &path)?).await?;
+pub(super) async fn read(
+    Caller { project, agent, .. }: Caller,
+    InPath(path): InPath,
+) -> Result<Response, ApiError> {
+    let opened = files::open(&project, &agent, project_path("path", &path)?).await?;
     // Not beyond what the header announces, should it grow meanwhile.
     let file = tokio::fs::File::from_std(opened.file).take(opened.stat.size);
     let body = Body::from_stream(ReaderStream::new(file));
@@ -52,7 +55,7 @@ pub(super) async fn read(Caller { project, .. }: Caller, InPath(path): InPath) -
 
 /// `GET /fs/list`
 pub(super) async fn list(
-    Caller { project, .. }: Caller,
+    Caller { project, agent, .. }: Caller,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Value>, ApiError> {
     let options = ListOptions {
@@ -60,18 +63,18 @@ pub(super) async fn list(
         limit: query.limit.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE),
         after: query.after.map(|after| project_path("after", &after)).transpose()?,
     };
-    let listing = files::list(&project, project_path("path", &query.path)?, options).await?;
+    let listing = files::list(&project, &agent, project_path("path", &query.path)?, options).await?;
     let next = listing.entries.last().filter(|_| listing.more).map(|entry| entry.path.as_str());
     Ok(Json(json!({ "entries": listing.entries.iter().map(entry).collect::<Vec<_>>(), "next": next })))
 }
 
 /// `GET /fs/stat`
 pub(super) async fn stat(
-    Caller { project, .. }: Caller,
+    Caller { project, agent, .. }: Caller,
     Parameters(query): Parameters<StatQuery>,
 ) -> Result<Json<Value>, ApiError> {
     let path: ProjectPath = project_path("path", &query.path)?;
-    Ok(Json(entry(&files::stat(&project, path).await?)))
+    Ok(Json(entry(&files::stat(&project, &agent, path).await?)))
 }
 
 fn entry(entry: &Entry) -> Value {

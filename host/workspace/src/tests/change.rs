@@ -7,13 +7,13 @@ fn changes_follow_links_on_the_way_and_act_on_the_last_name() {
     for project in projects() {
         project.link("d", "dir");
         project.link("f.txt", "d/link");
-        project.root.create_dir(&path("dir/made")).unwrap();
+        project.view.create_dir(&path("dir/made")).unwrap();
         assert!(project.at("d/made").is_dir());
-        project.root.rename(&path("dir/link"), &path("dir/made/moved")).unwrap();
+        project.view.rename(&path("dir/link"), &path("dir/made/moved")).unwrap();
         assert_eq!(fs::read_link(project.at("d/made/moved")).unwrap(), Path::new("f.txt"));
-        project.root.remove_file(&path("dir/made/moved")).unwrap();
+        project.view.remove_file(&path("dir/made/moved")).unwrap();
         assert!(project.at("d/f.txt").is_file(), "what it led to is left");
-        project.root.remove_dir(&path("dir/made")).unwrap();
+        project.view.remove_dir(&path("dir/made")).unwrap();
         assert!(!project.at("d/made").exists());
     }
 }
@@ -21,21 +21,21 @@ fn changes_follow_links_on_the_way_and_act_on_the_last_name() {
 #[test]
 fn refusals_say_what_is_in_the_way() {
     for project in projects() {
-        let root = &project.root;
+        let view = &project.view;
         let busy = |result: Result<(), WorkspaceError>| matches!(result, Err(WorkspaceError::Io(_)));
-        assert!(matches!(root.create_dir(&path("d")), Err(WorkspaceError::Exists)));
-        assert!(matches!(root.create_dir(&path("none/x")), Err(WorkspaceError::NotFound)));
-        assert!(matches!(root.create_dir(&path("top.txt/x")), Err(WorkspaceError::NotADirectory)));
-        assert!(matches!(root.remove_dir(&path("d")), Err(WorkspaceError::NotEmpty)));
-        assert!(matches!(root.remove_dir(&path("top.txt")), Err(WorkspaceError::NotADirectory)));
-        assert!(matches!(root.remove_file(&path("d")), Err(WorkspaceError::IsADirectory)));
-        assert!(matches!(root.rename(&path("none"), &path("x")), Err(WorkspaceError::NotFound)));
-        assert!(matches!(root.rename(&path("top.txt"), &path("d")), Err(WorkspaceError::IsADirectory)));
+        assert!(matches!(view.create_dir(&path("d")), Err(WorkspaceError::Exists)));
+        assert!(matches!(view.create_dir(&path("none/x")), Err(WorkspaceError::NotFound)));
+        assert!(matches!(view.create_dir(&path("top.txt/x")), Err(WorkspaceError::NotADirectory)));
+        assert!(matches!(view.remove_dir(&path("d")), Err(WorkspaceError::NotEmpty)));
+        assert!(matches!(view.remove_dir(&path("top.txt")), Err(WorkspaceError::NotADirectory)));
+        assert!(matches!(view.remove_file(&path("d")), Err(WorkspaceError::IsADirectory)));
+        assert!(matches!(view.rename(&path("none"), &path("x")), Err(WorkspaceError::NotFound)));
+        assert!(matches!(view.rename(&path("top.txt"), &path("d")), Err(WorkspaceError::IsADirectory)));
         for result in [
-            root.create_dir(&ProjectPath::root()),
-            root.remove_dir(&ProjectPath::root()),
-            root.rename(&ProjectPath::root(), &path("x")),
-            root.rename(&path("d"), &ProjectPath::root()),
+            view.create_dir(&ProjectPath::root()),
+            view.remove_dir(&ProjectPath::root()),
+            view.rename(&ProjectPath::root(), &path("x")),
+            view.rename(&path("d"), &ProjectPath::root()),
         ] {
             assert!(busy(result), "the root stays where it is");
         }
@@ -47,7 +47,7 @@ fn times_are_set_one_by_one() {
     use std::os::unix::fs::MetadataExt;
     for project in projects() {
         project.link("f.txt", "d/link");
-        let set = |text: &str, follow, times| project.root.set_times(&path(text), follow, times).unwrap();
+        let set = |text: &str, follow, times| project.view.set_times(&path(text), follow, times).unwrap();
         let stat = |text: &str| fs::symlink_metadata(project.at(text)).unwrap();
         let at = |seconds| NewTime::At { seconds, nanoseconds: 5 };
         set("d/link", Follow::Last, Times { accessed: at(10), modified: at(20) });

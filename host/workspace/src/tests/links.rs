@@ -20,7 +20,7 @@ fn links_inside_the_project_are_followed() {
         ] {
             assert_eq!(project.content(text).unwrap(), expected, "{text}");
         }
-        let opened = project.root.read_file(&path("dir/f.txt")).unwrap();
+        let opened = project.view.read_file(&path("dir/f.txt")).unwrap();
         assert_eq!(opened.path, path("d/f.txt"), "the resolved path is reported");
         assert_eq!(project.names("dir"), ["dir/e", "dir/f.txt", "dir/up"]);
     }
@@ -54,7 +54,7 @@ fn links_out_of_the_project_lead_nowhere() {
                         "{target} {text}: {result:?}"
                     );
                     if !suffix.is_empty() {
-                        assert_eq!(doors(&project.root, &path(&text)), [""; 0], "{target} {text}");
+                        assert_eq!(doors(&project.view, &path(&text)), [""; 0], "{target} {text}");
                     }
                 }
             }
@@ -68,7 +68,7 @@ fn a_link_out_of_the_project_is_there_itself() {
     for target in ["../outside.txt", "../new.txt", "/etc/hostname"] {
         for project in projects() {
             project.link(target, "out");
-            let through = doors(&project.root, &path("out"));
+            let through = doors(&project.view, &path("out"));
             assert!(through.iter().all(|door| DOORS_ON_LINKS.contains(door)), "{target}: {through:?}");
             project.assert_unharmed();
         }

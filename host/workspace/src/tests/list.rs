@@ -17,13 +17,13 @@ fn a_listing_is_in_order_goes_as_deep_as_it_is_told_and_follows_no_link() {
         project.link(".longhouse", "l");
         fs::write(project.at("d.txt"), "").unwrap();
         let list =
-            |depth| project.root.list(&ProjectPath::root(), &ListOptions { depth, ..whole() }).unwrap();
+            |depth| project.view.list(&ProjectPath::root(), &ListOptions { depth, ..whole() }).unwrap();
         assert_eq!(paths(&list(1)), ["again", "d", "d.txt", "l", "top.txt"]);
         assert_eq!(paths(&list(2)), ["again", "d", "d/e", "d/f.txt", "d.txt", "l", "top.txt"]);
         assert!(!list(9).more);
-        let beneath = project.root.list(&path("again"), &whole()).unwrap();
+        let beneath = project.view.list(&path("again"), &whole()).unwrap();
         assert_eq!(paths(&beneath), ["again/e", "again/f.txt"], "but the directory itself may be one");
-        let on_file = project.root.list(&path("top.txt"), &whole());
+        let on_file = project.view.list(&path("top.txt"), &whole());
         assert!(matches!(on_file, Err(WorkspaceError::NotADirectory)));
     }
 }
@@ -35,14 +35,14 @@ fn pieces_of_every_size_add_up_to_the_whole() {
             fs::create_dir_all(project.at(directory)).unwrap();
             fs::write(project.at(directory).join("file"), "").unwrap();
         }
-        let all = project.root.list(&ProjectPath::root(), &whole()).unwrap();
+        let all = project.view.list(&ProjectPath::root(), &whole()).unwrap();
         assert_eq!(all.entries.len(), 14);
         for limit in 1..=14 {
             let mut pieces = Vec::new();
             let mut after = None;
             loop {
                 let options = ListOptions { limit, after, ..whole() };
-                let piece = project.root.list(&ProjectPath::root(), &options).unwrap();
+                let piece = project.view.list(&ProjectPath::root(), &options).unwrap();
                 after = piece.entries.last().map(|entry| entry.path.clone());
                 pieces.extend(piece.entries.into_iter().map(|entry| entry.path));
                 if !piece.more {

@@ -9,7 +9,7 @@ fn dots_and_slashes_mean_what_they_mean_to_the_kernel() {
         fs::create_dir(project.at("far/away")).unwrap();
         project.link("../far/away", "d/link");
         project.link("d/f.txt", "file");
-        let locate = |text| project.root.locate(&path("d"), text);
+        let locate = |text| project.view.locate(&path("d"), text);
         for (text, expected) in [
             ("f.txt", "d/f.txt"),
             ("./e//x", "d/e/x"),
@@ -67,7 +67,7 @@ fn no_spelling_leads_to_the_private_directory() {
             "d/l/./longhouse.db/.",
             "d/l/../d/l/",
         ] {
-            let located = project.root.locate(&ProjectPath::root(), text);
+            let located = project.view.locate(&ProjectPath::root(), text);
             assert!(matches!(located, Err(WorkspaceError::NotFound)), "{text:?}: {located:?}");
         }
     }
@@ -88,7 +88,7 @@ fn no_spelling_leads_out_of_the_project() {
             "../up/../top.txt",
             "../etc/..",
         ] {
-            let located = project.root.locate(&path("d"), text);
+            let located = project.view.locate(&path("d"), text);
             assert!(matches!(located, Err(WorkspaceError::OutsideProject)), "{text:?}: {located:?}");
         }
     }
@@ -99,7 +99,7 @@ fn what_is_no_path_is_refused() {
     for project in projects() {
         let long = "n".repeat(256);
         for text in ["a\0b", "e/../a\0b", &long, &format!("e/../{long}"), &"./".repeat(2_048)] {
-            let located = project.root.locate(&path("d"), text);
+            let located = project.view.locate(&path("d"), text);
             assert!(matches!(located, Err(WorkspaceError::Invalid(_))), "{text:?}: {located:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Hostile paths against every door, with the kernel's resolution and with our own.
 
 mod change;
+mod grants;
 mod kinds;
 mod links;
 mod list;
@@ -12,8 +13,9 @@ mod race;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use longhouse_core::ProjectPath;
+use longhouse_core::{FileGrants, ProjectPath};
 
 use crate::*;
 
@@ -28,7 +30,7 @@ use crate::*;
 /// ```
 struct Project {
     outer: tempfile::TempDir,
-    root: Root,
+    view: View,
 }
 
 /// The same project twice: with `openat2`, and walking without it.
@@ -44,7 +46,8 @@ fn projects() -> [Project; 2] {
         fs::write(dir.join("top.txt"), "top").unwrap();
         let root = Root::open(&dir).unwrap();
         let root = if openat2 { root } else { Root { beneath: root.beneath.without_openat2(), ..root } };
-        Project { outer, root }
+        let view = View::new(Arc::new(root), Arc::new(FileGrants::everything()));
+        Project { outer, view }
     })
 }
 
@@ -58,12 +61,12 @@ impl Project {
     }
 
     fn content(&self, text: &str) -> Result<String, WorkspaceError> {
-        let opened = self.root.read_file(&ProjectPath::parse(text)?)?;
+        let opened = self.view.read_file(&ProjectPath::parse(text)?)?;
         Ok(std::io::read_to_string(opened.file).unwrap())
     }
 
     fn names(&self, text: &str) -> Vec<String> {
-        let entries = self.root.entries(&path(text)).unwrap();
+        let entries = self.view.entries(&path(text)).unwrap();
         entries.iter().map(|entry| entry.path.to_string()).collect()
     }
 
@@ -85,13 +88,13 @@ fn path(text: &str) -> ProjectPath {
 }
 
 /// Every way in which a path could be used, on one path. The names of those that succeeded.
-fn doors(root: &Root, target: &ProjectPath) -> Vec<&'static str> {
-    let open = |options| root.open_at(target, options).is_ok();
+fn doors(view: &View, target: &ProjectPath) -> Vec<&'static str> {
+    let open = |options| view.open_at(target, options).is_ok();
     let write = OpenOptions { write: true, ..OpenOptions::default() };
     let long_ago = NewTime::At { seconds: 1, nanoseconds: 0 };
     let times = Times { accessed: long_ago, modified: long_ago };
     let attempts = [
-        ("read", root.read_file(target).is_ok()),
+        ("read", view.read_file(target).is_ok()),
         ("open", open(OpenOptions::default())),
         ("open directory", open(OpenOptions { directory: true, ..OpenOptions::default() })),
         ("open unfollowed", open(OpenOptions { no_follow: true, ..OpenOptions::default() })),
@@ -99,18 +102,18 @@ fn doors(root: &Root, target: &ProjectPath) -> Vec<&'static str> {
         ("truncate", open(OpenOptions { truncate: true, ..write })),
         ("create", open(OpenOptions { create: Create::IfMissing, ..write })),
         ("create new", open(OpenOptions { create: Create::New, ..write })),
-        ("stat", root.stat(target, Follow::Last).is_ok()),
-        ("stat link", root.stat(target, Follow::No).is_ok()),
-        ("read link", root.read_link(target).is_ok()),
-        ("read directory", root.read_dir(target).is_ok()),
-        ("list", root.entries(target).is_ok()),
-        ("make directory", root.create_dir(target).is_ok()),
-        ("set times", root.set_times(target, Follow::Last, times).is_ok()),
-        ("set link's times", root.set_times(target, Follow::No, times).is_ok()),
-        ("rename from", root.rename(target, &path("d/taken")).is_ok()),
-        ("rename to", root.rename(&path("top.txt"), target).is_ok()),
-        ("remove file", root.remove_file(target).is_ok()),
-        ("remove directory", root.remove_dir(target).is_ok()),
+        ("stat", view.stat(target, Follow::Last).is_ok()),
+        ("stat link", view.stat(target, Follow::No).is_ok()),
+        ("read link", view.read_link(target).is_ok()),
+        ("read directory", view.read_dir(target).is_ok()),
+        ("list", view.entries(target).is_ok()),
+        ("make directory", view.create_dir(target).is_ok()),
+        ("set times", view.set_times(target, Follow::Last, times).is_ok()),
+        ("set link's times", view.set_times(target, Follow::No, times).is_ok()),
+        ("rename from", view.rename(target, &path("d/taken")).is_ok()),
+        ("rename to", view.rename(&path("top.txt"), target).is_ok()),
+        ("remove file", view.remove_file(target).is_ok()),
+        ("remove directory", view.remove_dir(target).is_ok()),
     ];
     attempts.into_iter().filter(|(_, succeeded)| *succeeded).map(|(door, _)| door).collect()
 }

@@ -18,7 +18,7 @@ const TRUNCATE: OpenOptions = OpenOptions { truncate: true, ..WRITE };
 #[test]
 fn creating_and_truncating_do_what_they_say() {
     for project in projects() {
-        let open = |text: &str, options| project.root.open_at(&path(text), options);
+        let open = |text: &str, options| project.view.open_at(&path(text), options);
         assert!(matches!(open("new.txt", WRITE), Err(WorkspaceError::NotFound)));
         open("new.txt", NEW).unwrap();
         assert!(matches!(open("new.txt", NEW), Err(WorkspaceError::Exists)));
@@ -41,7 +41,7 @@ fn a_link_as_the_last_name_is_followed_unless_that_is_refused() {
     for project in projects() {
         project.link("d/made.txt", "dangling");
         project.link("d/f.txt", "file");
-        let open = |text: &str, options| project.root.open_at(&path(text), options);
+        let open = |text: &str, options| project.view.open_at(&path(text), options);
         assert!(matches!(open("dangling", WRITE), Err(WorkspaceError::NotFound)));
         assert!(matches!(open("dangling", NEW), Err(WorkspaceError::Exists)));
         let opened = open("dangling", IF_MISSING).unwrap();

@@ -8,7 +8,7 @@ use super::*;
 use crate::resolve::settle;
 
 /// Attempts something while `real` and `evil` are exchanged again and again.
-fn race(project: &Project, attempt: impl Fn(&Root)) {
+fn race(project: &Project, attempt: impl Fn(&View)) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -19,7 +19,7 @@ fn race(project: &Project, attempt: impl Fn(&Root)) {
         });
         let _stop = StopOnDrop(&done);
         for _ in 0..500 {
-            attempt(&project.root);
+            attempt(&project.view);
         }
     });
 }
@@ -39,13 +39,13 @@ fn reading_never_leads_away() {
         for project in projects() {
             fs::create_dir(project.at("real")).unwrap();
             project.link(target, "evil");
-            race(&project, |root| {
+            race(&project, |view| {
                 let (directory, file) = (path("real"), path("real").join(name).unwrap());
-                if let Ok(opened) = root.read_file(&file) {
+                if let Ok(opened) = view.read_file(&file) {
                     panic!("{target}: read {:?}", std::io::read_to_string(opened.file));
                 }
-                assert!(root.stat(&file, Follow::Last).is_err(), "{target}");
-                assert!(root.entries(&directory).unwrap_or_default().is_empty(), "{target}");
+                assert!(view.stat(&file, Follow::Last).is_err(), "{target}");
+                assert!(view.entries(&directory).unwrap_or_default().is_empty(), "{target}");
             });
         }
     }
@@ -57,10 +57,10 @@ fn changing_never_leads_away() {
         for project in projects() {
             fs::create_dir(project.at("real")).unwrap();
             project.link(target, "evil");
-            race(&project, |root| {
+            race(&project, |view| {
                 let (victim, new) = (path("real").join(name).unwrap(), path("real/new"));
-                doors(root, &victim);
-                doors(root, &new);
+                doors(view, &victim);
+                doors(view, &new);
             });
             project.assert_unharmed();
         }
@@ -131,9 +131,9 @@ fn what_is_not_what_was_found_is_not_opened() {
     for (n, replace) in replacements.into_iter().enumerate() {
         for options in [OpenOptions::default(), truncate] {
             for project in projects() {
-                let found = project.root.find(&path("d/f.txt"), Follow::Last).unwrap();
+                let found = project.view.find(&path("d/f.txt"), Follow::Last).unwrap();
                 replace(&project);
-                let opened = project.root.open_found(found, options);
+                let opened = project.view.open_found(found, options);
                 assert!(matches!(opened, Err(WorkspaceError::Unstable)), "{n}: {opened:?}");
                 project.assert_unharmed();
                 if let Ok(content) = project.content("d/f.txt") {

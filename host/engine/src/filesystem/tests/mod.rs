@@ -4,6 +4,7 @@
 
 mod counting;
 mod descriptors;
+mod grants;
 mod hostile;
 mod open_files;
 mod read_only;
@@ -14,8 +15,8 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use longhouse_core::Access;
-use longhouse_workspace::Root;
+use longhouse_core::{Access, FileGrants};
+use longhouse_workspace::{Root, View};
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
@@ -57,10 +58,10 @@ impl HasFs for Guest {
 
 impl Guest {
     fn new(access: Access) -> Self {
-        Self::with_max_open(access, 100)
+        Self::with(access, FileGrants::everything(), 100)
     }
 
-    fn with_max_open(access: Access, max_open: u32) -> Self {
+    fn with(access: Access, grants: FileGrants, max_open: u32) -> Self {
         let outer = tempfile::tempdir().unwrap();
         let dir = outer.path().join("project");
         fs::create_dir_all(dir.join(".longhouse")).unwrap();
@@ -70,7 +71,8 @@ impl Guest {
         fs::write(dir.join("top.txt"), "top").unwrap();
         fs::write(outer.path().join("outside.txt"), "outside").unwrap();
         let root = Arc::new(Root::open(&dir).unwrap());
-        let fs = FsState::new(root, access, max_open, Arc::default());
+        let view = View::new(root, Arc::new(grants));
+        let fs = FsState::new(view, access, max_open, Arc::default());
         let mut guest = Self { outer, table: ResourceTable::new(), fs, root: 0 };
         let preopens = guest.fs().get_directories().unwrap();
         let [(root, name)] = preopens.as_slice() else { panic!("one preopen") };

@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn what_is_too_much_is_refused_and_changes_nothing_and_closing_makes_room() {
-    let mut guest = Guest::with_max_open(Access::ReadWrite, 3);
+    let mut guest = Guest::with(Access::ReadWrite, FileGrants::everything(), 3);
     let none = OpenFlags::empty();
     let first = guest.open("top.txt", none, READ).await.unwrap();
     let directory = guest.open("d", OpenFlags::DIRECTORY, READ).await.unwrap();
@@ -30,7 +30,7 @@ async fn what_is_too_much_is_refused_and_changes_nothing_and_closing_makes_room(
 
 #[tokio::test]
 async fn a_directory_that_is_being_read_is_open() {
-    let mut guest = Guest::with_max_open(Access::ReadWrite, 3);
+    let mut guest = Guest::with(Access::ReadWrite, FileGrants::everything(), 3);
     let root = guest.root;
     let root = || Fd::new_borrow(root);
     let first = guest.fs().read_directory(root()).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_stream_keeps_its_file_open_after_the_descriptor() {
         |fs, fd| fs.append_via_stream(fd).unwrap().rep(),
     ];
     for (n, make) in streams.into_iter().enumerate() {
-        let mut guest = Guest::with_max_open(Access::ReadWrite, 2);
+        let mut guest = Guest::with(Access::ReadWrite, FileGrants::everything(), 2);
         let fd = guest.open("top.txt", OpenFlags::empty(), READ | WRITE).await.unwrap();
         let stream = make(&mut guest.fs(), Fd::new_borrow(fd.rep()));
         guest.fs().close(fd).unwrap();

@@ -1,0 +1,221 @@
+//! Which files an agent may touch, and how: the one matcher that decides it.
+
+use crate::{PathPattern, ProjectPath};
+
+/// What can be done with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verb {
+    /// See its content.
+    Read,
+    /// Change or replace what is there.
+    Write,
+    /// Make something where nothing is.
+    Create,
+    /// Remove it, or move it away.
+    Delete,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Create, Self::Delete];
+
+    /// The name that profiles and the API use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Create => "create",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Path globs per verb. The default grants nothing.
+///
+/// A verb is granted for what its globs *name*: `src/*` is `src/a` and not `src/a/b`, `src/**` is `src` and all that is
+/// beneath it. `deny` wins over everything, *covers* what is beneath what it matches, and hides it: a denied path does
+/// not exist. So does one for which nothing is granted, save the directories on the way to what is.
+///
+/// Paths are those that lead through no link.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FileGrants {
+    /// May be read.
+    pub read: Vec<PathPattern>,
+    /// May be changed.
+    pub write: Vec<PathPattern>,
+    /// May be created; as `write` when not given.
+    pub create: Option<Vec<PathPattern>>,
+    /// May be deleted; as `write` when not given.
+    pub delete: Option<Vec<PathPattern>>,
+    /// Does not exist for the agent, whatever else is granted.
+    pub deny: Vec<PathPattern>,
+}
+
+/// Why something may or may not be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ruling<'a> {
+    /// This glob grants it.
+    Granted(&'a PathPattern),
+    /// This glob denies the path, and hides it.
+    Denied(&'a PathPattern),
+    /// No glob grants it.
+    NotGranted,
+}
+
+impl FileGrants {
+    /// Everything is granted.
+    pub fn everything() -> Self {
+        let everything = || vec![PathPattern::of(&ProjectPath::root())];
+        Self { read: everything(), write: everything(), create: None, delete: None, deny: Vec::new() }
+    }
+
+    /// Whether nothing at all may be written, created or deleted.
+    pub fn is_read_only(&self) -> bool {
+        [Verb::Write, Verb::Create, Verb::Delete].iter().all(|verb| self.globs(*verb).is_empty())
+    }
+
+    /// What decides whether this may be done.
+    pub fn ruling(&self, verb: Verb, path: &ProjectPath) -> Ruling<'_> {
+        if let Some(glob) = self.deny.iter().find(|glob| glob.matches(path)) {
+            return Ruling::Denied(glob);
+        }
+        let granting = self.globs(verb).iter().find(|glob| glob.names(path));
+        granting.map_or(Ruling::NotGranted, Ruling::Granted)
+    }
+
+    /// Whether this may be done.
+    pub fn grant(&self, verb: Verb, path: &ProjectPath) -> bool {
+        matches!(self.ruling(verb, path), Ruling::Granted(_))
+    }
+
+    /// Whether this may be done with every path there is.
+    pub fn grant_everywhere(&self, verb: Verb) -> bool {
+        self.deny.is_empty() && self.globs(verb).iter().any(PathPattern::is_everything)
+    }
+
+    /// Whether `path` exists for the agent, should something that is no directory lie there.
+    pub fn show(&self, path: &ProjectPath) -> bool {
+        !self.hide(path) && self.any_glob(|glob| glob.names(path))
+    }
+
+    /// Whether `path` exists for the agent, should a directory lie there: one that is granted, or on the way to
+    /// something that may be.
+    pub fn show_directory(&self, path: &ProjectPath) -> bool {
+        path.is_root() || (!self.hide(path) && self.any_glob(|glob| glob.reaches(path)))
+    }
+
+    /// The globs that grant this.
+    pub fn globs(&self, verb: Verb) -> &[PathPattern] {
+        match verb {
+            Verb::Read => &self.read,
+            Verb::Write => &self.write,
+            Verb::Create => self.create.as_ref().unwrap_or(&self.write),
+            Verb::Delete => self.delete.as_ref().unwrap_or(&self.write),
+        }
+    }
+
+    fn hide(&self, path: &ProjectPath) -> bool {
+        self.deny.iter().any(|glob| glob.matches(path))
+    }
+
+    fn any_glob(&self, fits: impl Fn(&PathPattern) -> bool) -> bool {
+        Verb::ALL.iter().any(|verb| self.globs(*verb).iter().any(&fits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn globs(texts: &[&str]) -> Vec<PathPattern> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    fn path(text: &str) -> ProjectPath {
+        text.parse().unwrap()
+    }
+
+    fn backend() -> FileGrants {
+        FileGrants {
+            read: globs(&["backend/**", "docs/*.md"]),
+            write: globs(&["backend/**"]),
+            delete: Some(globs(&["backend/tmp/*"])),
+            deny: globs(&["**/.env*", "backend/secrets"]),
+            ..FileGrants::default()
+        }
+    }
+
+    #[test]
+    fn a_verb_is_granted_for_what_its_globs_name() {
+        let grants = backend();
+        for (verb, text, granted) in [
+            (Verb::Read, "backend", true),
+            (Verb::Read, "backend/a/b", true),
+            (Verb::Read, "docs/a.md", true),
+            (Verb::Read, "docs/a.md/b", false),
+            (Verb::Read, "docs/a/b.md", false),
+            (Verb::Read, "docs", false),
+            (Verb::Write, "docs/a.md", false),
+            (Verb::Create, "backend/new", true),
+            (Verb::Delete, "backend/a", false),
+            (Verb::Delete, "backend/tmp/a", true),
+            (Verb::Delete, "backend/tmp/a/b", false),
+        ] {
+            assert_eq!(grants.grant(verb, &path(text)), granted, "{} {text}", verb.as_str());
+        }
+    }
+
+    #[test]
+    fn a_denied_path_does_not_exist_nor_does_anything_beneath() {
+        let grants = backend();
+        for text in ["backend/.env", "backend/.env.local/a", "backend/secrets", "backend/secrets/a/b"] {
+            assert!(!grants.show(&path(text)) && !grants.show_directory(&path(text)), "{text}");
+            assert!(matches!(grants.ruling(Verb::Read, &path(text)), Ruling::Denied(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn directories_on_the_way_to_what_is_granted_exist() {
+        let grants = backend();
+        let shown = |text: &str| (grants.show_directory(&path(text)), grants.show(&path(text)));
+        assert_eq!(shown(""), (true, false));
+        assert_eq!(shown("docs"), (true, false));
+        assert_eq!(shown("docs/sub"), (false, false));
+        assert_eq!(shown("docs/a.md"), (true, true));
+        assert_eq!(shown("frontend"), (false, false));
+        assert_eq!(shown("backend/tmp"), (true, true));
+    }
+
+    #[test]
+    fn nothing_is_granted_by_default_and_everything_by_everything() {
+        let (nothing, everything) = (FileGrants::default(), FileGrants::everything());
+        assert!(nothing.is_read_only() && !everything.is_read_only() && !backend().is_read_only());
+        for verb in Verb::ALL {
+            assert!(!nothing.grant(verb, &path("a")) && everything.grant(verb, &path("a/b")));
+            assert!(everything.grant_everywhere(verb) && !backend().grant_everywhere(verb));
+        }
+        assert!(!nothing.show(&path("a")) && nothing.show_directory(&ProjectPath::root()));
+        let deny = globs(&["a"]);
+        assert!(!FileGrants { deny, ..FileGrants::everything() }.grant_everywhere(Verb::Read));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_granted_exists_and_so_do_the_directories_on_the_way(
+            read in r"(a|\*|\*\*|a\*)(/(a|b|\*|\*\*)){0,3}",
+            deny in r"(|a/b|\*\*/b|b)",
+            text in r"(a|b)(/(a|b)){0,4}",
+        ) {
+            let deny = globs(&if deny.is_empty() { vec![] } else { vec![&*deny] });
+            let grants = FileGrants { read: globs(&[&read]), deny, ..FileGrants::default() };
+            let at = path(&text);
+            if grants.grant(Verb::Read, &at) {
+                prop_assert!(grants.show(&at) && grants.show_directory(&at));
+                for directory in at.above() {
+                    prop_assert!(grants.show_directory(&path(directory)), "{} above {}", directory, text);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The project's directory as somebody sees it.
+
+use std::sync::Arc;
+
+use longhouse_core::{FileGrants, ProjectPath, Verb};
+
+use crate::{Kind, Root, WorkspaceError};
+
+/// The project's directory as those with these grants see it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub(crate) root: Arc<Root>,
+    pub(crate) grants: Arc<FileGrants>,
+}
+
+impl View {
+    /// What lies beneath `root`, as far as `grants` reach.
+    pub const fn new(root: Arc<Root>, grants: Arc<FileGrants>) -> Self {
+        Self { root, grants }
+    }
+
+    /// Whether something of this kind, which lies at the link-free `path`, exists for whoever looks.
+    pub(crate) fn shows(&self, path: &ProjectPath, kind: Kind) -> bool {
+        match kind {
+            Kind::Directory => self.grants.show_directory(path),
+            Kind::File | Kind::Link => self.grants.show(path),
+        }
+    }
+
+    /// Whether this may be done with the link-free `path`.
+    pub fn grants(&self, verb: Verb, path: &ProjectPath) -> bool {
+        self.grants.grant(verb, path)
+    }
+
+    /// Passes if it may be.
+    pub(crate) fn check(&self, verb: Verb, path: &ProjectPath) -> Result<(), WorkspaceError> {
+        if self.grants(verb, path) {
+            Ok(())
+        } else {
+            Err(WorkspaceError::NotGranted { verb, path: path.clone() })
+        }
+    }
+}

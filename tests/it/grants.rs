@@ -1,0 +1,132 @@
+//! What a profile grants of the files: over HTTP and to commands alike.
+
+use longhouse_tests::{Agent, TestServer};
+use serde_json::{Value, json};
+
+/// `beth` works on the backend, may look at the docs, and shall know nothing of the rest.
+fn backend() -> (TestServer, Agent) {
+    let server = TestServer::builder()
+        .file("backend/main.rs", "main")
+        .file("backend/.env", "TOKEN=1")
+        .file("backend/secrets/key", "key")
+        .file("docs/guide.md", "guide")
+        .file("docs/draft/next.md", "next")
+        .file("frontend/app.js", "app")
+        .profile(
+            "backend",
+            "commands = [\"*\"]\n[profiles.backend.files]\n\
+             read = [\"backend/**\", \"docs/*.md\"]\nwrite = [\"backend/**\"]\ndelete = [\"backend/tmp/**\"]\n\
+             deny = [\"**/.env*\", \"backend/secrets\"]",
+        )
+        .start();
+    let beth = server.agent("beth", "worker", "backend");
+    (server, beth)
+}
+
+const HIDDEN: [&str; 5] =
+    ["backend/.env", "backend/secrets", "backend/secrets/key", "frontend/app.js", "docs/draft/next.md"];
+
+fn paths(listing: &Value) -> Vec<&str> {
+    listing["entries"].as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn over_http_only_what_is_granted_exists() {
+    let (server, beth) = backend();
+    let listing = beth.get("/fs/list?depth=9").expect(200);
+    assert_eq!(paths(&listing), ["backend", "backend/main.rs", "docs", "docs/guide.md"]);
+    assert_eq!(beth.get("/files/docs/guide.md").bytes, b"guide");
+    let worker = server.worker();
+    for path in HIDDEN {
+        beth.get(format!("/files/{path}")).problem(404, "not_found");
+        beth.get(format!("/fs/stat?path={path}")).problem(404, "not_found");
+        beth.get(format!("/fs/list?path={path}")).problem(404, "not_found");
+        assert!(worker.get(format!("/fs/stat?path={path}")).status != 404 || path.contains(".env"));
+    }
+}
+
+#[test]
+fn what_exists_and_may_not_be_read_says_so() {
+    let server = TestServer::builder()
+        .file("log.txt", "old")
+        .profile("writer", "commands = [\"*\"]\n[profiles.writer.files]\nwrite = [\"log.txt\"]")
+        .start();
+    let wes = server.agent("wes", "worker", "writer");
+    let problem = wes.get("/files/log.txt").problem(403, "not_granted");
+    assert_eq!((&problem["verb"], &problem["path"]), (&json!("read"), &json!("log.txt")), "{problem}");
+    assert_eq!(wes.run_with(json!({ "argv": ["tee", "log.txt"], "stdin": "new" }))["outcome"]["code"], 0);
+    assert_eq!(server.read("log.txt"), "new");
+}
+
+#[test]
+fn a_command_sees_and_changes_no_more_than_its_agent_may() {
+    let (server, beth) = backend();
+    assert_eq!(beth.run(["ls", "-A", "backend"])["stdout"], "main.rs\n");
+    assert_eq!(
+        beth.run(["rg", "--files", "--hidden", "--sort", "path"])["stdout"],
+        "backend/main.rs\ndocs/guide.md\n"
+    );
+    for path in HIDDEN {
+        let said = beth.run(["cat", path]);
+        assert!(said["stderr"].as_str().unwrap().contains("No such file"), "{path}: {said}");
+    }
+    for (argv, what) in [
+        (&["touch", "docs/guide.md"][..], "changed"),
+        (&["tee", "docs/new.md"], "created"),
+        (&["tee", "backend/.env.local"], "created though denied"),
+        (&["mkdir", "backend/secrets2/../secrets"], "made in the way of what is hidden"),
+        (&["rm", "backend/main.rs"], "deleted"),
+        (&["mv", "backend/main.rs", "backend/other.rs"], "moved away"),
+        (&["cp", "backend/main.rs", "docs/guide.md"], "overwritten"),
+        (&["tee", "frontend/app.js"], "overwritten unseen"),
+        (&["mv", "backend", "elsewhere"], "moved with what is hidden in it"),
+    ] {
+        let ended = beth.run_with(json!({ "argv": argv }));
+        assert_ne!(ended["outcome"]["code"], 0, "{argv:?} {what}: {ended}");
+    }
+    assert_eq!(beth.run(["mkdir", "backend/tmp"])["outcome"]["code"], 0);
+    assert_eq!(beth.run(["cp", "docs/guide.md", "backend/tmp/a"])["outcome"]["code"], 0);
+    assert_eq!(beth.run(["rm", "backend/tmp/a"])["outcome"]["code"], 0);
+    for (path, content) in [
+        ("backend/main.rs", "main"),
+        ("backend/.env", "TOKEN=1"),
+        ("backend/secrets/key", "key"),
+        ("docs/guide.md", "guide"),
+        ("frontend/app.js", "app"),
+    ] {
+        assert_eq!(server.read(path), content, "{path}");
+    }
+    for path in ["docs/new.md", "backend/.env.local", "backend/other.rs", "elsewhere"] {
+        assert!(!server.path(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn a_guest_that_tries_every_way_reaches_nothing_hidden() {
+    let (server, beth) = backend();
+    std::os::unix::fs::symlink("../backend/secrets", server.path("docs/way.md")).unwrap();
+    std::os::unix::fs::symlink("secrets/key", server.path("backend/way")).unwrap();
+    let hidden =
+        ["fixture-escape", "backend/secrets", "frontend", "docs/draft", "docs/way.md", "backend/way"];
+    let said = beth.run(hidden);
+    let lines: Vec<&str> = said["stdout"].as_str().unwrap().lines().collect();
+    assert!(lines.len() > 150, "{said}");
+    // Upwards from the root there is the root, and its listing shows what every listing does.
+    let reached = |line: &&&str| line.ends_with("-> ok") && !line.contains(" .. ") && !line.contains("/..");
+    assert_eq!(lines.iter().filter(reached).collect::<Vec<_>>(), [&""; 0]);
+    assert_eq!(server.read("backend/secrets/key"), "key");
+}
+
+#[test]
+fn a_profile_that_changes_is_in_force_at_once() {
+    let server = TestServer::builder()
+        .file("a.txt", "a")
+        .profile("some", "commands = [\"*\"]\n[profiles.some.files]\nread = [\"**\"]")
+        .start();
+    let sam = server.agent("sam", "worker", "some");
+    assert_eq!(sam.get("/files/a.txt").bytes, b"a");
+    let narrower = "[profiles.some]\ncommands = [\"*\"]\n[profiles.some.files]\nread = [\"b\"]\n";
+    server.reload(narrower, "the configuration was reloaded");
+    sam.get("/files/a.txt").problem(404, "not_found");
+    assert_ne!(sam.run(["cat", "a.txt"])["outcome"]["code"], 0);
+}
