@@ -13,10 +13,12 @@ mod open;
 mod read_dir;
 mod resolve;
 mod root;
+mod search;
 mod stat;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
 mod tests;
+mod version;
 mod view;
 
 pub use change::{NewTime, Times};
@@ -26,5 +28,8 @@ pub use open::{Create, OpenFile, OpenOptions, Opened};
 pub use read_dir::{Child, ReadDir};
 pub use resolve::Follow;
 pub use root::Root;
+pub use search::{
+    FileMatches, Found, Grep, GrepOptions, InvalidRegex, Line, RegexOptions, Selection, Walk, WalkOptions,
+};
 pub use stat::{Kind, Stat};
 pub use view::View;

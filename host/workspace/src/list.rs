@@ -88,12 +88,12 @@ impl View {
 }
 
 /// The order of a listing.
-fn comes_before(a: &ProjectPath, b: &ProjectPath) -> bool {
+pub(crate) fn comes_before(a: &ProjectPath, b: &ProjectPath) -> bool {
     a.components().lt(b.components())
 }
 
 /// Whether `path` is `directory` or beneath it.
-fn contains(directory: &ProjectPath, path: &ProjectPath) -> bool {
+pub(crate) fn contains(directory: &ProjectPath, path: &ProjectPath) -> bool {
     let mut names = path.components();
     directory.components().all(|name| names.next() == Some(name))
 }

@@ -9,6 +9,7 @@ use longhouse_core::{PRIVATE_DIR, ProjectPath};
 use crate::WorkspaceError;
 use crate::beneath::Beneath;
 use crate::stat::Identity;
+use crate::version::Versions;
 
 /// A project's directory. Every path is beneath it.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Root {
     pub(crate) beneath: Beneath,
     /// The private directory itself: a second way to recognise it, should a name ever not be enough.
     pub(crate) private: Option<Identity>,
+    pub(crate) versions: Versions,
 }
 
 impl Root {
@@ -34,7 +36,7 @@ impl Root {
             return Err(WorkspaceError::CaseInsensitive);
         }
         let private = beneath.identity(PRIVATE_DIR);
-        Ok(Self { beneath, private })
+        Ok(Self { beneath, private, versions: Versions::default() })
     }
 
     /// Whether what `identity` is, at the link-free `path`, is the private directory or lies in it, whatever

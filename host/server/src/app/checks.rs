@@ -136,6 +136,7 @@ fn passes(error: &AppError) -> bool {
         AppError::NotStarted(error) => matches!(**error, EngineError::Busy { .. }),
         AppError::Store(_)
         | AppError::Path { .. }
+        | AppError::TooLong { .. }
         | AppError::UnknownCommand(_)
         | AppError::NoSuchDirectory(_)
         | AppError::UnknownRun(_)

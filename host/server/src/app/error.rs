@@ -31,6 +31,14 @@ pub enum AppError {
         #[source]
         source: WorkspaceError,
     },
+    /// A file is longer than is read at once.
+    #[error("{path} is longer than {most} bytes; GET /files/{path} with a Range reads parts of it")]
+    TooLong {
+        /// Which.
+        path: ProjectPath,
+        /// How long it may be.
+        most: usize,
+    },
     /// No tool provides the command.
     #[error("no tool provides the command {0:?}; GET /tools lists what there is")]
     UnknownCommand(String),

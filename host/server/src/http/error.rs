@@ -87,6 +87,11 @@ impl ApiError {
         self.with("retry_after_s", after.as_secs().max(1))
     }
 
+    /// What of it is told beside answers that are none, such as of one file of several.
+    pub(super) fn brief(&self) -> Value {
+        json!({ "code": self.code, "detail": self.detail })
+    }
+
     /// The answer, and the line in the log if there is one.
     pub(super) fn render(self, request_id: &str) -> Response {
         let Self { status, code, detail, fields, cause } = self;
@@ -141,6 +146,11 @@ impl From<AppError> for ApiError {
             AppError::NotStarted(error) => engine(&error),
             AppError::Store(error) => store(&error),
             AppError::Path { path, source } => workspace(path.as_str(), &source),
+            AppError::TooLong { path, most } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", detail)
+                    .with("path", path.as_str())
+                    .with("limit", most)
+            }
             AppError::UnknownCommand(command) => {
                 Self::new(StatusCode::NOT_FOUND, "unknown_command", detail).with("command", command)
             }

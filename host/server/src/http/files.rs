@@ -1,19 +1,23 @@
 //! `/files` and `/fs`
 
+use std::io::SeekFrom;
+
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use longhouse_core::ProjectPath;
+use base64::Engine as _;
+use longhouse_core::{EntryKind, ProjectPath};
 use longhouse_workspace::{Entry, Kind, ListOptions};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::{InPath, Parameters, project_path};
-use crate::app::files;
+use super::extract::{InPath, JsonBody, Parameters, project_path};
+use crate::app::files::{self, Content, Lines, Served};
 
 /// Entries in one page of a listing.
 const DEFAULT_PAGE: usize = 1_000;
@@ -36,21 +40,199 @@ pub(super) struct StatQuery {
     path: String,
 }
 
+/// Lines of a file, unless said.
+const DEFAULT_LINES: usize = 2_000;
+/// Bytes of text of one file, and of all in one answer.
+const MOST_TEXT_OF_ONE: usize = 256 << 10;
+const MOST_TEXT: usize = 4 << 20;
+/// Files in one request.
+const MOST_AT_ONCE: usize = 100;
+
+/// One file, or several.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadForm {
+    path: Option<String>,
+    offset: Option<usize>,
+    limit: Option<usize>,
+    files: Option<Vec<Wanted>>,
+}
+
+/// Lines of one file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    path: String,
+    offset: Option<usize>,
+    limit: Option<usize>,
+}
+
 /// `GET /files/{path}`: the bytes, for saving and never for showing.
 pub(super) async fn read(
     Caller { project, agent, .. }: Caller,
     InPath(path): InPath,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let opened = files::open(&project, &agent, project_path("path", &path)?).await?;
-    // Not beyond what the header announces, should it grow meanwhile.
-    let file = tokio::fs::File::from_std(opened.file).take(opened.stat.size);
-    let body = Body::from_stream(ReaderStream::new(file));
-    let headers = [
-        ("content-type", "application/octet-stream".to_owned()),
-        ("content-length", opened.stat.size.to_string()),
-        ("content-disposition", "attachment".to_owned()),
-    ];
-    Ok((headers, body).into_response())
+    let Served { version, content } = files::read(&project, &agent, project_path("path", &path)?).await?;
+    let tag = format!("\"{version}\"");
+    let mut response = if is_known(&headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        part(content, range(&headers, &tag)).await?
+    };
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CONTENT_DISPOSITION, "attachment"),
+        (header::ACCEPT_RANGES, "bytes"),
+        (header::ETAG, &tag),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_str(value).map_err(|error| ApiError::internal(&error))?);
+    }
+    Ok(response)
+}
+
+/// Whether the client has this version.
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|list| list.split(',')).any(|known| matches!(known.trim(), "*") || known.trim() == tag)
+}
+
+/// The part that is asked for, unless it is of another version.
+fn range<'a>(headers: &'a HeaderMap, tag: &str) -> Option<&'a str> {
+    let applies = headers.get(header::IF_RANGE).is_none_or(|version| version.as_bytes() == tag.as_bytes());
+    headers.get(header::RANGE).filter(|_| applies)?.to_str().ok()
+}
+
+/// The answer with one part of the content, or with all of it if no part or several are asked for.
+async fn part(content: Content, range: Option<&str>) -> Result<Response, ApiError> {
+    let size = match &content {
+        Content::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        Content::File(_, size) => *size,
+    };
+    let asked = range.and_then(|range| http_range_header::parse_range_header(range).ok());
+    let asked = asked.map(|asked| asked.validate(size)).transpose().map_err(|_| {
+        let detail = format!("the file has {size} bytes");
+        ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", detail).with("size", size)
+    })?;
+    let (status, first, length) = match asked.as_deref() {
+        Some([one]) => (StatusCode::PARTIAL_CONTENT, *one.start(), one.end() - one.start() + 1),
+        Some(_) | None => (StatusCode::OK, 0, size),
+    };
+    let body = match content {
+        Content::Bytes(bytes) => {
+            let first = usize::try_from(first).unwrap_or(usize::MAX);
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            Body::from(Bytes::from(bytes).slice(first..first.saturating_add(length)))
+        }
+        Content::File(file, _) => {
+            let mut file = tokio::fs::File::from_std(file);
+            file.seek(SeekFrom::Start(first)).await.map_err(|error| ApiError::internal(&error))?;
+            // Not beyond what the header announces, should it grow meanwhile.
+            Body::from_stream(ReaderStream::new(file.take(length)))
+        }
+    };
+    let mut response = (status, [(header::CONTENT_LENGTH, length.to_string())], body).into_response();
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {first}-{}/{size}", first + length - 1);
+        let range = HeaderValue::from_str(&range).map_err(|error| ApiError::internal(&error))?;
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
+    Ok(response)
+}
+
+/// `POST /fs/read`
+pub(super) async fn read_lines(
+    Caller { project, agent, .. }: Caller,
+    JsonBody(form): JsonBody<ReadForm>,
+) -> Result<Json<Value>, ApiError> {
+    let (wanted, alone) = form.wanted()?;
+    let mut left = MOST_TEXT;
+    let mut read = Vec::new();
+    for Wanted { path, offset, limit } in wanted {
+        let lines = (offset.unwrap_or(1).max(1), limit.unwrap_or(DEFAULT_LINES));
+        let result = match project_path("path", &path) {
+            Ok(at) => files::lines(&project, &agent, at, lines, left.min(MOST_TEXT_OF_ONE)).await,
+            Err(error) if alone => return Err(error),
+            Err(error) => {
+                read.push(json!({ "path": path, "error": error.brief() }));
+                continue;
+            }
+        };
+        match result {
+            Ok(lines) => {
+                left = left.saturating_sub(lines.text.as_ref().map_or_else(Vec::len, String::len));
+                read.push(json!(TextBody::of(&path, lines)));
+            }
+            Err(error) if alone => return Err(error.into()),
+            Err(error) => read.push(json!({ "path": path, "error": ApiError::from(error).brief() })),
+        }
+    }
+    Ok(Json(if alone { read.pop().unwrap_or_default() } else { json!({ "files": read }) }))
+}
+
+impl ReadForm {
+    /// What is to be read, and whether it is one file by itself.
+    fn wanted(self) -> Result<(Vec<Wanted>, bool), ApiError> {
+        let Self { path, offset, limit, files } = self;
+        match (path, files) {
+            (Some(path), None) => Ok((vec![Wanted { path, offset, limit }], true)),
+            (None, Some(files)) if offset.is_some() || limit.is_some() || files.is_empty() => {
+                Err(ApiError::invalid("files", "one or more, each with an offset and a limit of its own"))
+            }
+            (None, Some(files)) if files.len() > MOST_AT_ONCE => {
+                Err(ApiError::invalid("files", format!("at most {MOST_AT_ONCE}")))
+            }
+            (None, Some(files)) => Ok((files, false)),
+            (Some(_), Some(_)) | (None, None) => {
+                Err(ApiError::invalid("path", "say which file, or which several in `files`"))
+            }
+        }
+    }
+}
+
+/// Lines of a file as they are told.
+#[derive(Serialize)]
+struct TextBody<'a> {
+    path: &'a str,
+    version: String,
+    size: usize,
+    executable: bool,
+    truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_lines: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+}
+
+impl<'a> TextBody<'a> {
+    fn of(path: &'a str, lines: Lines) -> Self {
+        let Lines { version, size, first, count, total, is_truncated, text } = lines;
+        let is_text = text.is_ok();
+        let (text, base64) = match text {
+            Ok(text) => (Some(text), None),
+            Err(bytes) => (None, Some(base64::engine::general_purpose::STANDARD.encode(bytes))),
+        };
+        Self {
+            path,
+            version: version.to_string(),
+            size,
+            executable: version.kind == EntryKind::Executable,
+            truncated: is_truncated,
+            first_line: is_text.then_some(first),
+            lines: is_text.then_some(count),
+            total_lines: is_text.then_some(total),
+            text,
+            base64,
+        }
+    }
 }
 
 /// `GET /fs/list`
@@ -77,7 +259,8 @@ pub(super) async fn stat(
     Ok(Json(entry(&files::stat(&project, &agent, path).await?)))
 }
 
-fn entry(entry: &Entry) -> Value {
+/// An entry as it is told.
+pub(super) fn entry(entry: &Entry) -> Value {
     let kind = match entry.stat.kind {
         Kind::File => "file",
         Kind::Directory => "directory",

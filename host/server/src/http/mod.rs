@@ -18,6 +18,7 @@ mod request;
 mod router;
 mod run_body;
 mod runs;
+mod search;
 mod server;
 mod shared;
 mod task_body;

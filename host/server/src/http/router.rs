@@ -12,8 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
 use super::{
-    ApiError, admin, brief, crew, events, files, locks, messages, progress, queue, runs, server, shared,
-    tasks,
+    ApiError, admin, brief, crew, events, files, locks, messages, progress, queue, runs, search, server,
+    shared, tasks,
 };
 use crate::app::{App, Project};
 
@@ -45,6 +45,9 @@ fn routes() -> Vec<Route> {
         project(Method::GET, "/v1/projects/{project}/files/{*path}", Role::Observer, get(files::read)),
         project(Method::GET, "/v1/projects/{project}/fs/list", Role::Observer, get(files::list)),
         project(Method::GET, "/v1/projects/{project}/fs/stat", Role::Observer, get(files::stat)),
+        project(Method::POST, "/v1/projects/{project}/fs/read", Role::Observer, post(files::read_lines)),
+        project(Method::POST, "/v1/projects/{project}/fs/glob", Role::Observer, post(search::glob)),
+        project(Method::POST, "/v1/projects/{project}/fs/grep", Role::Observer, post(search::grep)),
         project(Method::POST, "/v1/projects/{project}/runs", Role::Worker, post(runs::start)),
         project(Method::GET, "/v1/projects/{project}/runs", Role::Observer, get(runs::list)),
         project(Method::GET, "/v1/projects/{project}/runs/{id}", Role::Observer, get(runs::find)),

@@ -9,6 +9,8 @@ mod locate;
 mod open;
 mod private;
 mod race;
+mod search;
+mod version;
 
 use std::fs;
 use std::os::unix::fs::symlink;
