@@ -2,6 +2,7 @@
 
 mod auth;
 mod brief;
+mod changes;
 mod checks;
 mod claims;
 mod cli;

@@ -56,6 +56,13 @@ impl Agent {
         Answer { status, headers, bytes: response.bytes().expect("a body").to_vec() }
     }
 
+    /// `POST path` to a server that may be killed meanwhile: the status, if it was answered whole.
+    pub fn try_post(&self, path: &str, body: &Value) -> Option<u16> {
+        let response = self.request(Method::POST, path).json(body).send().ok()?;
+        let status = response.status().as_u16();
+        response.bytes().ok().map(|_| status)
+    }
+
     /// `GET path`.
     pub fn get(&self, path: impl Display) -> Answer {
         self.send(self.request(Method::GET, &path.to_string()))

@@ -119,8 +119,18 @@ impl TestServer {
 
     /// Kills the server without warning, and starts it again on the same directory.
     pub fn crash(mut self) -> Self {
+        self.kill();
+        self.start_again()
+    }
+
+    /// Kills the server without warning.
+    pub fn kill(&mut self) {
         self.process.kill().expect("the server is alive");
         self.process.wait().expect("the server ends");
+    }
+
+    /// Starts a server that was killed again, on the same directory.
+    pub fn start_again(mut self) -> Self {
         Self::serve(self.take_dir(), std::mem::take(&mut self.admin))
     }
 

@@ -30,6 +30,11 @@ impl Beneath {
         Self { dir, one_call }
     }
 
+    /// The directory itself.
+    pub(crate) const fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     #[cfg(test)]
     pub(crate) fn without_openat2(self) -> Self {
         Self { one_call: false, ..self }

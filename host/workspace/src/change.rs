@@ -122,6 +122,37 @@ impl View {
         Ok(utimensat(&parent.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
+    /// Passes if all that is beneath `path`, should it be a directory, may be removed, or moved to another path.
+    pub(crate) fn check_all_beneath(
+        &self,
+        path: &ProjectPath,
+        to: Option<&ProjectPath>,
+    ) -> Result<(), WorkspaceError> {
+        if self.find(path, Follow::No)?.stat.kind != Kind::Directory {
+            return Ok(());
+        }
+        match to {
+            Some(to) => self.check_beneath(path, to),
+            None => self.check_removal(path),
+        }
+    }
+
+    fn check_removal(&self, directory: &ProjectPath) -> Result<(), WorkspaceError> {
+        if self.grants.grant_everywhere(Verb::Delete) {
+            return Ok(());
+        }
+        for (name, is_directory) in self.root.all_names(directory)? {
+            let path = directory.join(&name).map_err(|_| WorkspaceError::NotEmpty)?;
+            if !self.grants(Verb::Delete, &path) {
+                return Err(WorkspaceError::NotEmpty);
+            }
+            if is_directory {
+                self.check_removal(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Passes if all that is beneath a directory may be moved with it, what its viewer may not know of included.
     fn check_beneath(&self, from: &ProjectPath, to: &ProjectPath) -> Result<(), WorkspaceError> {
         let everywhere = |verb| self.grants.grant_everywhere(verb);

@@ -7,9 +7,11 @@
 
 mod beneath;
 mod change;
+mod commit;
 mod error;
 mod list;
 mod open;
+pub mod publish;
 mod read_dir;
 mod resolve;
 mod root;
@@ -22,6 +24,7 @@ mod version;
 mod view;
 
 pub use change::{NewTime, Times};
+pub use commit::{CommitError, Committed, Expected, Wish, Workspace};
 pub use error::WorkspaceError;
 pub use list::{Entry, ListOptions, Listing};
 pub use open::{Create, OpenFile, OpenOptions, Opened};

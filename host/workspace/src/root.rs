@@ -1,10 +1,12 @@
 //! The handle of a project's directory.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use longhouse_core::{PRIVATE_DIR, ProjectPath};
+use rustix::fs::{Mode, OFlags, openat};
 
 use crate::WorkspaceError;
 use crate::beneath::Beneath;
@@ -37,6 +39,12 @@ impl Root {
         }
         let private = beneath.identity(PRIVATE_DIR);
         Ok(Self { beneath, private, versions: Versions::default() })
+    }
+
+    /// Opens the private directory: the one way to it.
+    pub(crate) fn private_dir(&self) -> Result<OwnedFd, WorkspaceError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(openat(self.beneath.dir(), PRIVATE_DIR, flags, Mode::empty())?)
     }
 
     /// Whether what `identity` is, at the link-free `path`, is the private directory or lies in it, whatever

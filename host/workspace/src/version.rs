@@ -10,7 +10,7 @@ use longhouse_core::{EntryKind, Version};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::stat::Identity;
-use crate::{Opened, Stat, View, WorkspaceError};
+use crate::{Opened, Root, Stat, View, WorkspaceError};
 
 /// How old a change must be before the facts of a file tell it from another, in seconds: file systems keep times of some
 /// milliseconds to two seconds.
@@ -71,17 +71,23 @@ impl View {
     /// # Errors
     /// When it cannot be read, or changes again and again meanwhile.
     pub fn version(&self, opened: &Opened) -> Result<Version, WorkspaceError> {
-        let mut stat = opened.stat;
+        self.root.version_of_file(&opened.file, opened.stat)
+    }
+}
+
+impl Root {
+    /// The version of an open file, of which these are the facts.
+    pub(crate) fn version_of_file(&self, file: &File, mut stat: Stat) -> Result<Version, WorkspaceError> {
         for _ in 0..3 {
-            let hash = match self.root.versions.get(&stat) {
+            let hash = match self.versions.get(&stat) {
                 Some(hash) => hash,
-                None => hash(&opened.file)?,
+                None => hash(file)?,
             };
-            let now = Stat::of_open(&opened.file)?;
+            let now = Stat::of_open(file)?;
             let fingerprint = Fingerprint::of(&now);
             if fingerprint == Fingerprint::of(&stat) {
                 if fingerprint.is_settled() {
-                    self.root.versions.put(&now, hash);
+                    self.versions.put(&now, hash);
                 }
                 let kind = if now.executable { EntryKind::Executable } else { EntryKind::File };
                 return Ok(Version { kind, hash });

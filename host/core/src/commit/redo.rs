@@ -70,7 +70,8 @@ pub struct Change {
     pub base: Option<Version>,
     /// What lies there after; `None` for nothing.
     pub new: Option<Version>,
-    /// Where the base is kept; needed for every base, save of a change that was found.
+    /// Where the base is kept; needed for every base, save of a change that was found. A move that replaces nothing
+    /// leaves an empty entry there: without it, nothing would tell whether it is done.
     pub history: Option<EntryName>,
 }
 
@@ -78,9 +79,10 @@ impl Change {
     fn fault(&self) -> Option<&'static str> {
         let is_kept = self.base.is_some() == self.history.is_some();
         match &self.operation {
-            Operation::Put { .. } | Operation::Move { .. } | Operation::Remove if !is_kept => {
+            Operation::Put { .. } | Operation::Remove if !is_kept => {
                 Some("a base and a place to keep it go together")
             }
+            Operation::Move { .. } if self.history.is_none() => Some("a move leaves a mark in the history"),
             Operation::Put { .. } | Operation::Move { .. } if self.new.is_none() => {
                 Some("it leaves nothing there")
             }
@@ -89,7 +91,7 @@ impl Change {
             Operation::Move { from } if from.is_root() || from.meets(&self.path) => {
                 Some("one lies in the other")
             }
-            Operation::Found if self.base == self.new => Some("nothing changed"),
+            Operation::Put { .. } | Operation::Found if self.base == self.new => Some("nothing changed"),
             Operation::Put { .. } | Operation::Move { .. } | Operation::Remove | Operation::Found => None,
         }
     }
@@ -178,7 +180,12 @@ mod tests {
     }
 
     fn change(path: &str, operation: Operation, base: Option<Version>, new: Option<Version>) -> Change {
-        let history = base.filter(|_| operation != Operation::Found).map(|_| "h/1".parse().unwrap());
+        let is_kept = match &operation {
+            Operation::Move { .. } => true,
+            Operation::Found => false,
+            Operation::Put { .. } | Operation::Remove => base.is_some(),
+        };
+        let history = is_kept.then(|| "h/1".parse().unwrap());
         Change { path: path.parse().unwrap(), operation, base, new, history }
     }
 
@@ -228,6 +235,9 @@ mod tests {
         assert_eq!(one(change("a", Operation::Remove, version(1), version(1))), "it leaves something there");
         assert_eq!(one(change("a", Operation::Remove, None, None)), "there is nothing to remove");
         assert_eq!(one(change("a", Operation::Found, version(1), version(1))), "nothing changed");
+        assert_eq!(one(change("a", put(), version(1), version(1))), "nothing changed");
+        let unmarked = Change { history: None, ..change("b", from("a"), None, version(1)) };
+        assert_eq!(one(unmarked), "a move leaves a mark in the history");
         for (path, moved) in [("a/b", "a"), ("a", "a/b"), ("a", "a"), ("a", "")] {
             assert_eq!(one(change(path, from(moved), None, version(1))), "one lies in the other");
         }

@@ -137,6 +137,9 @@ fn passes(error: &AppError) -> bool {
         AppError::Store(_)
         | AppError::Path { .. }
         | AppError::TooLong { .. }
+        | AppError::Commit(_)
+        | AppError::NoSuchText { .. }
+        | AppError::NoText(_)
         | AppError::UnknownCommand(_)
         | AppError::NoSuchDirectory(_)
         | AppError::UnknownRun(_)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use longhouse_core::{ProjectPath, Refusal, RunId, TalkRefusal};
 use longhouse_engine::EngineError;
 use longhouse_store::{SharedValue, StoreError, SubmitError};
-use longhouse_workspace::WorkspaceError;
+use longhouse_workspace::{CommitError, WorkspaceError};
 
 /// A refusal or a failure, in the words of its origin.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,20 @@ pub enum AppError {
         #[source]
         source: WorkspaceError,
     },
+    /// The text that is to be edited is not there, or in several places.
+    #[error("{}", no_such_text(path, *count))]
+    NoSuchText {
+        /// In which file.
+        path: ProjectPath,
+        /// In how many places it is.
+        count: usize,
+    },
+    /// The file is no text.
+    #[error("{0} is not UTF-8; write it as a whole")]
+    NoText(ProjectPath),
+    /// Files were not changed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
     /// A file is longer than is read at once.
     #[error("{path} is longer than {most} bytes; GET /files/{path} with a Range reads parts of it")]
     TooLong {
@@ -78,4 +92,12 @@ pub enum AppError {
     /// A thread of ours ended before its work was done.
     #[error("work was cut off")]
     CutOff,
+}
+
+fn no_such_text(path: &ProjectPath, count: usize) -> String {
+    if count == 0 {
+        format!("old_string is not in {path}; read the file again")
+    } else {
+        format!("old_string is in {count} places of {path}; say more of what is around it, or replace_all")
+    }
 }

@@ -1,13 +1,16 @@
 //! Reading the project's files.
 
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::Arc;
 
-use longhouse_core::{Agent, ProjectPath, Version};
+use longhouse_core::{Agent, Authorship, ProjectPath, Version};
 use longhouse_workspace::{
-    Entry, Follow, Found, Grep, GrepOptions, ListOptions, Listing, View, WalkOptions, WorkspaceError,
+    CommitError, Committed, Entry, Expected, Follow, Found, Grep, GrepOptions, ListOptions, Listing, View,
+    WalkOptions, Wish, WorkspaceError,
 };
 
-use super::{AppError, Project};
+use super::{App, AppError, Project};
 
 /// The longest file that is read at once, in bytes.
 const AT_ONCE: usize = 256 << 10;
@@ -166,6 +169,110 @@ pub async fn grep(
     options: GrepOptions,
 ) -> Result<Found, AppError> {
     on(project, agent, path, move |view, path| view.grep(path, &grep, options)).await
+}
+
+/// Some text of a file that is to become another.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// Of which file.
+    pub path: ProjectPath,
+    /// What is looked for.
+    pub old: String,
+    /// What it becomes.
+    pub new: String,
+    /// Wherever it is; else it must be in one place.
+    pub replace_all: bool,
+    /// Which version it is to be.
+    pub expected: Option<Version>,
+}
+
+/// What an edit did.
+#[derive(Debug, Clone)]
+pub struct Edited {
+    /// To which file.
+    pub path: ProjectPath,
+    /// In how many places.
+    pub replaced: usize,
+    /// The number of the first line that is told.
+    pub first_line: usize,
+    /// The lines around the first place, as they are now.
+    pub around: String,
+}
+
+/// What edits come to, one after the other, with the files as they are now.
+///
+/// # Errors
+/// When a file cannot be read, or a text is not in it, or in several places.
+pub async fn edit(
+    project: &Project,
+    agent: &Agent,
+    edits: &[Edit],
+) -> Result<(Vec<Wish>, Vec<Edited>), AppError> {
+    let mut texts: BTreeMap<ProjectPath, (String, Version)> = BTreeMap::new();
+    let mut edited = Vec::new();
+    for edit in edits {
+        let path = &edit.path;
+        if !texts.contains_key(path) {
+            texts.insert(path.clone(), text(project, agent, path).await?);
+        }
+        let Some((text, version)) = texts.get_mut(path) else { return Err(AppError::Confused) };
+        if edit.expected.is_some_and(|expected| expected != *version) {
+            let (path, current) = (path.clone(), Some(*version));
+            return Err(CommitError::Stale { path, current }.into());
+        }
+        let count = text.matches(&edit.old).count();
+        if count == 0 || (count > 1 && !edit.replace_all) {
+            return Err(AppError::NoSuchText { path: path.clone(), count });
+        }
+        let at = text.find(&edit.old).unwrap_or_default();
+        *text = text.replace(&edit.old, &edit.new);
+        let (first_line, around) = around(text, at, edit.new.len());
+        edited.push(Edited { path: path.clone(), replaced: count, first_line, around });
+    }
+    let wish = |(path, (text, version)): (ProjectPath, (String, Version))| Wish::Write {
+        path,
+        content: text.into_bytes(),
+        expected: Expected::Version(version),
+        executable: None,
+    };
+    Ok((texts.into_iter().map(wish).collect(), edited))
+}
+
+async fn text(project: &Project, agent: &Agent, path: &ProjectPath) -> Result<(String, Version), AppError> {
+    let read = on(project, agent, path.clone(), |view, path| view.read_file(path)?.content(MAX_TEXT)).await?;
+    let (content, version) = read.ok_or(AppError::TooLong { path: path.clone(), most: MAX_TEXT })?;
+    let content = String::from_utf8(content).map_err(|_| AppError::NoText(path.clone()))?;
+    Ok((content, version))
+}
+
+/// The lines from three before the byte `at` to three after the byte `at + length`, and the number of the first.
+fn around(text: &str, at: usize, length: usize) -> (usize, String) {
+    const NEAR: usize = 3;
+    let line_of = |byte: usize| text.get(..byte).map_or(0, |before| before.matches('\n').count());
+    let first = line_of(at).saturating_sub(NEAR);
+    let last = line_of(at + length) + NEAR;
+    let lines: String = text.split_inclusive('\n').skip(first).take(last - first + 1).collect();
+    (first + 1, lines)
+}
+
+/// How long a change waits for others who change the same paths.
+const PATIENCE_MS: u64 = 10_000;
+
+/// Makes changes at once, or none of them.
+///
+/// # Errors
+/// Why nothing was changed.
+pub async fn commit(
+    app: &App,
+    project: &Project,
+    agent: &Agent,
+    author: Authorship,
+    wishes: Vec<Wish>,
+) -> Result<Committed, AppError> {
+    let (workspace, view) = (Arc::clone(&project.workspace), project.view_of(agent));
+    let until = app.clock.now().plus_millis(PATIENCE_MS);
+    let done = tokio::task::spawn_blocking(move || workspace.commit(&view, author, &wishes, Some(until)));
+    Ok(done.await.map_err(|_| AppError::CutOff)??)
 }
 
 /// Works on a path where blocking is allowed.

@@ -1,16 +1,16 @@
 //! Projects, and the process that serves them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use longhouse_core::{
-    Agent, AgentName, Caller, Command, Effect, FileGrants, HostOrder, Keyed, ProjectName, Reply, Session,
-    Timestamp,
+    Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, HostOrder, Keyed, ProjectName, Reply,
+    Session, Timestamp,
 };
 use longhouse_engine::Engine;
 use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, Reads, StoreError};
-use longhouse_workspace::{Root, View, WorkspaceError};
+use longhouse_workspace::{CommitError, Root, View, Workspace, WorkspaceError};
 
 use super::checks::{Check, Checks};
 use super::presence::Presence;
@@ -34,8 +34,8 @@ pub struct Project {
     pub name: ProjectName,
     /// Its private directory.
     pub home: Home,
-    /// Its files.
-    root: Arc<Root>,
+    /// Its files, and the door to them.
+    pub workspace: Arc<Workspace>,
     /// The owner of its coordination state.
     pub coordinator: Coordinator,
     /// Its runs that have begun and not ended.
@@ -69,6 +69,9 @@ pub enum OpenError {
     /// Its directory cannot be used.
     #[error("cannot serve the directory")]
     Workspace(#[from] WorkspaceError),
+    /// What was left unfinished of its changes cannot be brought to an end.
+    #[error("cannot finish the changes to files that were left unfinished")]
+    Commits(#[from] CommitError),
     /// Its database cannot be used.
     #[error("cannot open the database")]
     Store(#[from] StoreError),
@@ -91,21 +94,17 @@ impl Project {
         };
         let root = Arc::new(Root::open(home.project())?);
         let live = Arc::new(LiveRuns::default());
+        let opened = Arc::new(OnceLock::<Weak<Workspace>>::new());
         let (due, checks) = Checks::new();
         let effects = {
-            let live = Arc::clone(&live);
+            let (live, opened) = (Arc::clone(&live), Arc::clone(&opened));
             Box::new(move |effect| match effect {
                 Effect::KillRun { run, reason } => live.kill(run, &reason),
                 Effect::Check { hold, argv, creator } => {
                     // Fails only when the server is ending: the check is due again when it begins.
                     let _ = due.send(Check { hold, argv, creator });
                 }
-                Effect::RecoverCommits => {
-                    tracing::error!(
-                        "changes to files were left unfinished by a server that makes commits, which this one \
-                         does not; their paths stay reserved until that one serves the project again"
-                    );
-                }
+                Effect::RecoverCommits => recover(&opened),
             })
         };
         let coordinator = Coordinator::open(OpenOptions {
@@ -115,11 +114,14 @@ impl Project {
             decide: Box::new(HostOrder),
             effects,
         })?;
+        let workspace = open_workspace(root, &coordinator)?;
+        // Set once, just here.
+        let _ = opened.set(Arc::downgrade(&workspace));
         let presence = Presence::default();
         Ok(Self {
             name,
             home,
-            root,
+            workspace,
             coordinator,
             live,
             checks,
@@ -136,7 +138,7 @@ impl Project {
 
     /// The files as far as these grants reach.
     pub fn view(&self, grants: Arc<FileGrants>) -> View {
-        View::new(Arc::clone(&self.root), grants)
+        View::new(Arc::clone(self.workspace.root()), grants)
     }
 
     /// Asks the coordinator, and takes its refusal for an error.
@@ -208,6 +210,24 @@ impl Project {
 
 fn accepted(reply: Reply) -> Result<Reply, AppError> {
     if let Reply::Refused(refusal) = reply { Err(refusal.into()) } else { Ok(reply) }
+}
+
+/// Opens the door to the files. On a thread of its own: the coordinator is waited for.
+fn open_workspace(root: Arc<Root>, coordinator: &Coordinator) -> Result<Arc<Workspace>, OpenError> {
+    let gate: Arc<dyn CommitGate + Send + Sync> = Arc::new(coordinator.clone());
+    let opened = std::thread::scope(|scope| scope.spawn(|| Workspace::open(root, gate)).join());
+    let workspace = opened.map_err(|_| OpenError::Workspace(WorkspaceError::Unstable))??;
+    Ok(Arc::new(workspace))
+}
+
+/// The coordinator began again from its database. At the very start the door does it as it opens.
+fn recover(opened: &OnceLock<Weak<Workspace>>) {
+    let Some(workspace) = opened.get().and_then(Weak::upgrade) else { return };
+    std::thread::spawn(move || {
+        if let Err(error) = workspace.recover() {
+            tracing::error!(%error, "changes to files were left unfinished, and still are");
+        }
+    });
 }
 
 /// The configuration of the project.

@@ -11,12 +11,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use longhouse_core::{
-    AgentName, CommitRefusal, CrewRefusal, InvalidId, InvalidMessage, InvalidPath, InvalidTask, LockId,
-    LockRefusal, Refusal, TalkRefusal, TaskRefusal, Unauthenticated,
+    AgentName, CommitRefusal, CrewRefusal, GateError, InvalidId, InvalidMessage, InvalidPath, InvalidTask,
+    LockId, LockRefusal, Refusal, TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError, Suspended};
-use longhouse_workspace::WorkspaceError;
+use longhouse_workspace::{CommitError, WorkspaceError};
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
@@ -146,6 +146,14 @@ impl From<AppError> for ApiError {
             AppError::NotStarted(error) => engine(&error),
             AppError::Store(error) => store(&error),
             AppError::Path { path, source } => workspace(path.as_str(), &source),
+            AppError::Commit(error) => committing(error),
+            AppError::NoSuchText { path, count } => {
+                let code = if count == 0 { "no_match" } else { "ambiguous_match" };
+                Self::new(StatusCode::CONFLICT, code, detail).with("path", path.as_str()).with("count", count)
+            }
+            AppError::NoText(path) => {
+                Self::new(StatusCode::CONFLICT, "not_text", detail).with("path", path.as_str())
+            }
             AppError::TooLong { path, most } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large", detail)
                     .with("path", path.as_str())
@@ -458,6 +466,41 @@ fn workspace(path: &str, error: &WorkspaceError) -> ApiError {
             ApiError::new(StatusCode::FORBIDDEN, "permission_denied", detail).with("path", path)
         }
         WorkspaceError::CaseInsensitive | WorkspaceError::Io(_) => ApiError::internal(error),
+    }
+}
+
+/// Why files were not changed.
+fn committing(error: CommitError) -> ApiError {
+    let detail = error.to_string();
+    match error {
+        CommitError::Gate(GateError::Refused(refusal)) => refusal.into(),
+        CommitError::Gate(GateError::CommitUnknown) => SubmitError::CommitUnknown.into(),
+        CommitError::Gate(GateError::Busy) => SubmitError::Busy.into(),
+        CommitError::Gate(GateError::Closed) => SubmitError::Closed.into(),
+        CommitError::Gate(GateError::Suspended(why)) => {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_failed", why).retry_after(CHANGE_RETRY)
+        }
+        CommitError::Gate(GateError::Mismatch) => {
+            ApiError::unexpected("the coordinator answered something else")
+        }
+        CommitError::Path { path, source } => workspace(path.as_str(), &source),
+        CommitError::Stale { path, current } => {
+            let detail = format!("{detail}; read it again, and say which version you change");
+            ApiError::new(StatusCode::PRECONDITION_FAILED, "stale_write", detail)
+                .with("path", path.as_str())
+                .with("current_version", current.map(|current| current.to_string()))
+        }
+        CommitError::Twice { path } => {
+            ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail)
+                .with("path", path.as_str())
+        }
+        CommitError::Conflict { path } => {
+            ApiError::new(StatusCode::CONFLICT, "changed_outside", detail).with("path", path.as_str())
+        }
+        CommitError::Unknown(stopped) => {
+            tracing::error!(error = %stopped, "a commit is half in place; the next start finishes it");
+            SubmitError::CommitUnknown.into()
+        }
     }
 }
 

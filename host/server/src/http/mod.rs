@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod brief;
+mod changes;
 mod crew;
 mod crew_body;
 mod error;

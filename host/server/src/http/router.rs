@@ -12,8 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
 use super::{
-    ApiError, admin, brief, crew, events, files, locks, messages, progress, queue, runs, search, server,
-    shared, tasks,
+    ApiError, admin, brief, changes, crew, events, files, locks, messages, progress, queue, runs, search,
+    server, shared, tasks,
 };
 use crate::app::{App, Project};
 
@@ -43,6 +43,18 @@ fn routes() -> Vec<Route> {
         public(Method::GET, "/v1/projects", get(server::projects)),
         project(Method::GET, "/v1/projects/{project}/tools", Role::Observer, get(server::tools)),
         project(Method::GET, "/v1/projects/{project}/files/{*path}", Role::Observer, get(files::read)),
+        project(Method::PUT, "/v1/projects/{project}/files/{*path}", Role::Worker, put(changes::put)),
+        project(
+            Method::DELETE,
+            "/v1/projects/{project}/files/{*path}",
+            Role::Worker,
+            delete(changes::delete),
+        ),
+        project(Method::POST, "/v1/projects/{project}/fs/write", Role::Worker, post(changes::write)),
+        project(Method::POST, "/v1/projects/{project}/fs/edit", Role::Worker, post(changes::edit)),
+        project(Method::POST, "/v1/projects/{project}/fs/move", Role::Worker, post(changes::rename)),
+        project(Method::POST, "/v1/projects/{project}/fs/delete", Role::Worker, post(changes::remove)),
+        project(Method::POST, "/v1/projects/{project}/fs/mkdir", Role::Worker, post(changes::make_directory)),
         project(Method::GET, "/v1/projects/{project}/fs/list", Role::Observer, get(files::list)),
         project(Method::GET, "/v1/projects/{project}/fs/stat", Role::Observer, get(files::stat)),
         project(Method::POST, "/v1/projects/{project}/fs/read", Role::Observer, post(files::read_lines)),

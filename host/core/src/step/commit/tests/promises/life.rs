@@ -16,7 +16,8 @@ fn only_what_was_reserved_is_changed() {
         panic!()
     };
     world.intended(subtree, &["e", "e/f/g"]);
-    let moved = Change { operation: Operation::Move { from: path("g") }, ..change("a", false) };
+    let operation = Operation::Move { from: path("g") };
+    let moved = Change { operation, history: Some("h".parse().unwrap()), ..change("a", false) };
     let redo = RedoList::new(vec![moved]).unwrap();
     let reply = world.ask(CommitCommand::Intend(reserved.reservation, redo));
     assert_eq!(refused(reply), "not_reserved", "where it comes from was not reserved");

@@ -1,0 +1,269 @@
+//! The one door through which changes come into the project: reserve, prepare, intend, apply, answer, retire.
+
+mod busy;
+mod prepare;
+mod retire;
+mod stage;
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
+mod tests;
+
+use std::sync::Arc;
+
+use longhouse_core::{
+    Abort, Author, Authorship, CommitGate, CommitNumber, GateError, Granted, Operation, ProjectPath,
+    RedoList, Reservation, Reserved, Timestamp, Undo, Unfinished, Version,
+};
+
+use crate::publish::{self, Disk as _, Files, Place, Stopped};
+use crate::{Root, View, WorkspaceError};
+use busy::Busy;
+use prepare::Prepared;
+use retire::Retirer;
+
+/// A change that is wished for.
+#[derive(Debug, Clone)]
+pub enum Wish {
+    /// A file comes to hold this. Directories above it that are missing are made; a link at the path is followed.
+    Write {
+        /// Where.
+        path: ProjectPath,
+        /// What it holds.
+        content: Vec<u8>,
+        /// What lies there before.
+        expected: Expected,
+        /// Whether it can be executed; as before if `None`, and not if it is new.
+        executable: Option<bool>,
+    },
+    /// What lies at the path goes, not what a link there leads to. A directory goes with all that is beneath it.
+    Delete {
+        /// Where.
+        path: ProjectPath,
+        /// What lies there before.
+        expected: Expected,
+    },
+    /// What lies at a path, with all that is beneath it, comes to lie at another, in place of what `expected` says.
+    Move {
+        /// From where.
+        from: ProjectPath,
+        /// To where.
+        to: ProjectPath,
+        /// What lies there before.
+        expected: Expected,
+    },
+    /// A directory is made, with those above it that are missing; if it is there, nothing is done.
+    MakeDirectory {
+        /// Where.
+        path: ProjectPath,
+    },
+}
+
+/// What a change is made in the belief of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing lies there.
+    Absent,
+    /// This lies there.
+    Version(Version),
+    /// Whatever lies there is replaced.
+    Anything,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Which it is; `None` if all was so already.
+    pub number: Option<CommitNumber>,
+    /// What lies where now, in the order of the wishes: `None` where nothing does. Empty if the same request was carried
+    /// out before.
+    pub versions: Vec<(ProjectPath, Option<Version>)>,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The coordinator does not let it.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// A path cannot be changed so.
+    #[error("{path}")]
+    Path {
+        /// Which.
+        path: ProjectPath,
+        /// Why.
+        #[source]
+        source: WorkspaceError,
+    },
+    /// Something else lies there than was expected.
+    #[error("{path} is not what it was expected to be")]
+    Stale {
+        /// Which.
+        path: ProjectPath,
+        /// What lies there.
+        current: Option<Version>,
+    },
+    /// Two of the wishes are about one path.
+    #[error("{path} is changed twice in one request")]
+    Twice {
+        /// Which.
+        path: ProjectPath,
+    },
+    /// Somebody who does not ask the server changed the path at this very moment.
+    #[error("{path} was changed by somebody outside at this very moment; look at it again")]
+    Conflict {
+        /// Which.
+        path: ProjectPath,
+    },
+    /// The disk failed when it was half done: it is finished when the server begins again.
+    #[error("the disk failed while the change was put in place")]
+    Unknown(#[source] Stopped),
+}
+
+/// A project's directory with the coordinator that decides who may change it.
+pub struct Workspace {
+    root: Arc<Root>,
+    files: Arc<Files>,
+    gate: Arc<dyn CommitGate + Send + Sync>,
+    retirer: Retirer,
+    busy: Busy,
+}
+
+impl Workspace {
+    /// Brings to an end what an earlier process left unfinished, and opens the door. Nobody else may serve the directory.
+    ///
+    /// # Errors
+    /// When the private directory cannot be used, the coordinator does not answer, or the disk fails.
+    pub fn open(root: Arc<Root>, gate: Arc<dyn CommitGate + Send + Sync>) -> Result<Self, CommitError> {
+        let files = Files::open(Arc::clone(&root))
+            .map_err(|source| CommitError::Path { path: ProjectPath::root(), source })?;
+        let files = Arc::new(files);
+        let retirer = Retirer::start(Arc::clone(&files), Arc::clone(&gate));
+        let workspace = Self { root, files, gate, retirer, busy: Busy::default() };
+        workspace.drop_what_nobody_needs()?;
+        workspace.recover()?;
+        Ok(workspace)
+    }
+
+    /// What was staged for requests that never got a number.
+    fn drop_what_nobody_needs(&self) -> Result<(), CommitError> {
+        let unfinished = self.gate.unfinished()?;
+        let changes = unfinished.iter().flat_map(|unfinished| unfinished.commit.redo.changes());
+        let needed = changes.filter_map(|change| match &change.operation {
+            Operation::Put { staged } => Some(staged.as_str()),
+            Operation::Remove | Operation::Move { .. } | Operation::Found => None,
+        });
+        self.files
+            .drop_all_staged_but(&needed.collect())
+            .map_err(|source| CommitError::Path { path: ProjectPath::root(), source })
+    }
+
+    /// Brings to an end what an earlier state of the coordinator left unfinished. What this process is at work on it
+    /// leaves alone, and looks again when that is over.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer, or the disk fails.
+    pub fn recover(&self) -> Result<(), CommitError> {
+        loop {
+            let (ours, left): (Vec<_>, Vec<_>) =
+                self.gate.unfinished()?.into_iter().partition(|it| self.busy.has(it.commit.reservation));
+            self.finish(left)?;
+            match ours.first() {
+                Some(unfinished) => self.busy.wait_for(unfinished.commit.reservation),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn finish(&self, unfinished: Vec<Unfinished>) -> Result<(), CommitError> {
+        let external = publish::recover(&*self.files, &unfinished).map_err(CommitError::Unknown)?;
+        for external in external {
+            tracing::warn!(
+                ?external,
+                "somebody outside changed a path before a commit was put in place there"
+            );
+            let Some(staged) = external.staged else { continue };
+            // What the commit would have put there is not lost either.
+            let kept = self.files.rename(&Place::Staged(staged.clone()), &Place::Kept(staged));
+            if let Err(error) = kept {
+                tracing::error!(%error, "it could not be moved to the history");
+            }
+        }
+        for unfinished in unfinished {
+            self.gate.published(unfinished.commit.number);
+            self.retirer.retire(&unfinished.commit.redo, unfinished.commit.number);
+        }
+        Ok(())
+    }
+
+    /// Makes all these changes at once, or none of them. Waits until `wait_until` for others who change the same paths.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub fn commit(
+        &self,
+        view: &View,
+        author: Authorship,
+        wishes: &[Wish],
+        wait_until: Option<Timestamp>,
+    ) -> Result<Committed, CommitError> {
+        let targets = prepare::resolve(view, wishes)?;
+        let paths = Reservation::new(prepare::changes(&targets)).map_err(GateError::from)?;
+        let reserved = match self.gate.reserve(&paths, &Author::Agent(author), wait_until)? {
+            Granted::Reserved(reserved) => reserved,
+            Granted::Committed(number) => {
+                return Ok(Committed { number: Some(number), versions: Vec::new() });
+            }
+        };
+        let prepared = self.prepare(view, wishes, reserved).inspect_err(|error| {
+            let why = Abort::Refused { detail: error.to_string().into() };
+            self.gate.abort(Undo::Reserved(reserved.reservation), why);
+        })?;
+        let Prepared { changes, versions } = prepared;
+        if changes.is_empty() {
+            let why = Abort::Refused { detail: "all is so already".into() };
+            self.gate.abort(Undo::Reserved(reserved.reservation), why);
+            return Ok(Committed { number: None, versions });
+        }
+        let redo = RedoList::new(changes.clone()).map_err(GateError::from)?;
+        let _busy = self.busy.begin(reserved.reservation);
+        let number = self.gate.intent(reserved.reservation, &redo).inspect_err(|error| {
+            // If it is not known whether it has a number, what is staged may be needed.
+            if !matches!(error, GateError::CommitUnknown | GateError::Mismatch) {
+                prepare::drop_staged(&self.files, &changes);
+            }
+        })?;
+        self.put_in_place(number, &redo)?;
+        Ok(Committed { number: Some(number), versions })
+    }
+
+    /// Looks at everything again, now that nobody else changes it through the server, and stages what is new.
+    fn prepare(&self, view: &View, wishes: &[Wish], reserved: Reserved) -> Result<Prepared, CommitError> {
+        let targets = prepare::resolve(view, wishes)?;
+        prepare::prepare(view, &self.files, targets, wishes, reserved.reservation)
+    }
+
+    fn put_in_place(&self, number: CommitNumber, redo: &RedoList) -> Result<(), CommitError> {
+        match publish::apply(&*self.files, redo) {
+            Ok(()) => {
+                self.gate.published(number);
+                self.retirer.retire(redo, number);
+                Ok(())
+            }
+            Err(Stopped::Conflict { path }) => {
+                // Nobody looks at it again once it is recorded: what was taken back has to be safe.
+                let synced = self.files.sync(&publish::touched(redo));
+                synced
+                    .map_err(|source| CommitError::Unknown(Stopped::Failed { path: path.clone(), source }))?;
+                self.gate.abort(Undo::Intended(number), Abort::Conflict { path: path.clone() });
+                prepare::drop_staged(&self.files, redo.changes());
+                Err(CommitError::Conflict { path })
+            }
+            Err(stopped) => Err(CommitError::Unknown(stopped)),
+        }
+    }
+
+    /// The directory itself.
+    pub const fn root(&self) -> &Arc<Root> {
+        &self.root
+    }
+}

@@ -1,0 +1,173 @@
+//! Putting the changes of one commit in place, one after the other.
+
+use std::io::{self, ErrorKind};
+
+use longhouse_core::{Change, Operation, ProjectPath, RedoList, Version};
+
+use super::{Disk, Place};
+
+/// Why a commit was not put in place.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// Somebody who does not ask the server changed this path in between. What had been put in place is back where it
+    /// was, save what somebody else changed since.
+    #[error("{path} was changed by somebody outside")]
+    Conflict {
+        /// Which.
+        path: ProjectPath,
+    },
+    /// The disk failed. How much is in place is for [`recover`](super::recover) to find out.
+    #[error("the disk failed at {path}")]
+    Failed {
+        /// Where.
+        path: ProjectPath,
+        /// How.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Why one change was not put in place, or taken back. All is as it was before it.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// Something else lies there than should.
+    Other,
+    /// The disk failed.
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::AlreadyExists => Self::Other,
+            _ => Self::Disk(error),
+        }
+    }
+}
+
+/// Puts all changes in place, in their order: a reader of a path that existed before finds the old or the new, never
+/// nothing. What lay there is looked at once more when it has been taken away.
+///
+/// # Errors
+/// When a path does not hold its base, or the disk fails.
+pub fn apply(disk: &dyn Disk, redo: &RedoList) -> Result<(), Stopped> {
+    for (index, change) in redo.changes().iter().enumerate() {
+        let path = || change.path.clone();
+        match place(disk, change) {
+            Ok(()) => {}
+            Err(Obstacle::Other) => {
+                undo(disk, redo.changes().get(..index).unwrap_or_default())?;
+                return Err(Stopped::Conflict { path: path() });
+            }
+            Err(Obstacle::Disk(source)) => return Err(Stopped::Failed { path: path(), source }),
+        }
+    }
+    Ok(())
+}
+
+/// Takes changes back that are in place, the last one first. What somebody else changed since stays as it is, and what
+/// lay there before stays in the history.
+///
+/// # Errors
+/// When the disk fails.
+pub fn undo(disk: &dyn Disk, changes: &[Change]) -> Result<(), Stopped> {
+    for change in changes.iter().rev() {
+        match take_back(disk, change) {
+            Ok(()) | Err(Obstacle::Other) => {}
+            Err(Obstacle::Disk(source)) => return Err(Stopped::Failed { path: change.path.clone(), source }),
+        }
+    }
+    Ok(())
+}
+
+/// Puts one change in place.
+pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
+    let path = Place::Project(change.path.clone());
+    match (&change.operation, change.base) {
+        (Operation::Put { staged }, None) => Ok(disk.rename(&Place::Staged(staged.clone()), &path)?),
+        (Operation::Put { staged }, Some(base)) => {
+            let staged = Place::Staged(staged.clone());
+            disk.exchange(&staged, &path)?;
+            if !holds(disk, &staged, base)? {
+                disk.exchange(&staged, &path)?;
+                return Err(Obstacle::Other);
+            }
+            Ok(disk.rename(&staged, &kept(change)?)?)
+        }
+        (Operation::Remove, base) => {
+            let kept = kept(change)?;
+            disk.rename(&path, &kept)?;
+            if disk.version(&kept)? != base {
+                disk.rename(&kept, &path)?;
+                return Err(Obstacle::Other);
+            }
+            Ok(())
+        }
+        (Operation::Move { from }, _) => {
+            let (from, kept) = (Place::Project(from.clone()), kept(change)?);
+            disk.rename(&from, &kept)?;
+            if disk.version(&kept)? != change.new {
+                disk.rename(&kept, &from)?;
+                return Err(Obstacle::Other);
+            }
+            arrive(disk, change).inspect_err(|_| drop(disk.rename(&kept, &from)))
+        }
+        (Operation::Found, _) => Ok(()),
+    }
+}
+
+/// The second half of a move: what was taken away waits where the base is kept.
+pub(super) fn arrive(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
+    let (path, kept) = (Place::Project(change.path.clone()), kept(change)?);
+    let Some(base) = change.base else {
+        disk.rename(&kept, &path)?;
+        return Ok(disk.mark(&kept)?);
+    };
+    disk.exchange(&kept, &path)?;
+    if !holds(disk, &kept, base)? {
+        disk.exchange(&kept, &path)?;
+        return Err(Obstacle::Other);
+    }
+    Ok(())
+}
+
+/// Takes one change back. Its mark goes first: should that be all that is done, the change is in place without it, as
+/// it is for a moment when it is made.
+fn take_back(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
+    let path = Place::Project(change.path.clone());
+    if disk.version(&path)? != change.new {
+        return Err(Obstacle::Other);
+    }
+    match (&change.operation, change.base) {
+        (Operation::Put { staged }, None) => Ok(disk.rename(&path, &Place::Staged(staged.clone()))?),
+        (Operation::Put { staged }, Some(_)) => {
+            let staged = Place::Staged(staged.clone());
+            disk.rename(&kept(change)?, &staged)?;
+            Ok(disk.exchange(&staged, &path)?)
+        }
+        (Operation::Remove, _) => Ok(disk.rename(&kept(change)?, &path)?),
+        (Operation::Move { from }, None) => {
+            let kept = kept(change)?;
+            disk.unmark(&kept)?;
+            disk.rename(&path, &kept)?;
+            Ok(disk.rename(&kept, &Place::Project(from.clone()))?)
+        }
+        (Operation::Move { from }, Some(_)) => {
+            let kept = kept(change)?;
+            disk.exchange(&kept, &path)?;
+            Ok(disk.rename(&kept, &Place::Project(from.clone()))?)
+        }
+        (Operation::Found, _) => Ok(()),
+    }
+}
+
+/// Whether this lies there.
+fn holds(disk: &dyn Disk, place: &Place, version: Version) -> Result<bool, Obstacle> {
+    Ok(disk.version(place)? == Some(version))
+}
+
+/// Where the base goes, or the mark.
+pub(super) fn kept(change: &Change) -> Result<Place, Obstacle> {
+    let kept = change.history.clone().map(Place::Kept);
+    kept.ok_or_else(|| Obstacle::Disk(io::Error::other("a change has no place in the history")))
+}

@@ -1,0 +1,230 @@
+//! The real disk.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+
+use longhouse_core::{EntryKind, EntryName, ProjectPath, Version};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, RenameFlags, fstat, fsync, mkdirat, openat, readlinkat, renameat_with,
+    symlinkat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::{Disk, Place};
+use crate::{Root, Stat, WorkspaceError};
+
+/// What the link that is a mark points to: no link in a project may be absolute.
+const MARK: &str = "/longhouse/moved";
+
+/// A project's directory, and where its changes are staged and its history kept, on the same file system.
+#[derive(Debug)]
+pub struct Files {
+    root: Arc<Root>,
+    staged: OwnedFd,
+    kept: OwnedFd,
+}
+
+/// A directory and a name in it.
+struct Named {
+    directory: OwnedFd,
+    name: String,
+}
+
+impl Files {
+    /// Opens the directories `staged` and `history` in the private directory, and makes them if need be.
+    ///
+    /// # Errors
+    /// When there is no private directory, or it is on another file system.
+    pub fn open(root: Arc<Root>) -> Result<Self, WorkspaceError> {
+        let private = root.private_dir()?;
+        let directory = |name: &str| -> Result<OwnedFd, WorkspaceError> {
+            match mkdirat(&private, name, Mode::from_raw_mode(0o700)) {
+                Ok(()) => fsync(&private)?,
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            Ok(openat(&private, name, flags, Mode::empty())?)
+        };
+        let (staged, kept) = (directory("staged")?, directory("history")?);
+        if fstat(&staged)?.st_dev != fstat(root.beneath.dir())?.st_dev {
+            return Err(Errno::XDEV.into());
+        }
+        Ok(Self { root, staged, kept })
+    }
+
+    /// Makes an empty file among what is staged.
+    pub(crate) fn create_staged(&self, name: &EntryName) -> Result<File, WorkspaceError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // The umask takes from this what new files should not have.
+        Ok(openat(&self.staged, name.as_str(), flags, Mode::from_raw_mode(0o666))?.into())
+    }
+
+    /// Makes an empty directory there, and makes it safe.
+    pub(crate) fn stage_directory(&self, name: &EntryName) -> Result<Version, WorkspaceError> {
+        mkdirat(&self.staged, name.as_str(), Mode::from_raw_mode(0o777))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        fsync(openat(&self.staged, name.as_str(), flags, Mode::empty())?)?;
+        fsync(&self.staged)?;
+        Ok(Version { kind: EntryKind::Directory, hash: *blake3::hash(b"").as_bytes() })
+    }
+
+    /// Drops what was staged under this name, if anything is: a file, or an empty directory.
+    pub(crate) fn drop_staged(&self, name: &str) -> Result<(), WorkspaceError> {
+        let dropped = match unlinkat(&self.staged, name, AtFlags::empty()) {
+            Err(Errno::ISDIR) => unlinkat(&self.staged, name, AtFlags::REMOVEDIR),
+            dropped => dropped,
+        };
+        match dropped {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Drops everything that is staged, save under these names.
+    pub(crate) fn drop_all_staged_but(&self, names: &BTreeSet<&str>) -> Result<(), WorkspaceError> {
+        let mut staged = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.staged)? {
+            staged.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        let left = staged
+            .iter()
+            .filter(|name| !matches!(name.as_str(), "." | "..") && !names.contains(name.as_str()));
+        left.into_iter().try_for_each(|name| self.drop_staged(name))
+    }
+
+    fn named(&self, place: &Place) -> Result<Named, Errno> {
+        let private = |directory: &OwnedFd, name: &EntryName| -> Result<Named, Errno> {
+            Ok(Named { directory: directory.try_clone().map_err(errno)?, name: name.as_str().to_owned() })
+        };
+        match place {
+            Place::Project(path) => {
+                let (parent, name) = path.split_last().ok_or(Errno::BUSY)?;
+                Ok(Named { directory: self.directory(&parent)?, name: name.to_owned() })
+            }
+            Place::Staged(name) => private(&self.staged, name),
+            Place::Kept(name) => private(&self.kept, name),
+        }
+    }
+
+    /// A directory of the project. Where a link leads now, no directory is.
+    fn directory(&self, path: &ProjectPath) -> Result<OwnedFd, Errno> {
+        let opened = self.root.beneath.open(path, OFlags::RDONLY | OFlags::DIRECTORY);
+        opened
+            .map_err(|errno| if matches!(errno, Errno::LOOP | Errno::NOTDIR) { Errno::NOENT } else { errno })
+    }
+
+    fn look(&self, place: &Place) -> Result<Option<Version>, WorkspaceError> {
+        let Named { directory, name } = match self.named(place) {
+            Err(Errno::NOENT) => return Ok(None),
+            named => named?,
+        };
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = match openat(&directory, &*name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            found => found?,
+        };
+        let kind = FileType::from_raw_mode(fstat(&found)?.st_mode);
+        let of = |kind, bytes: &[u8]| Ok(Some(Version { kind, hash: *blake3::hash(bytes).as_bytes() }));
+        match kind {
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let file = openat(&directory, &*name, flags, Mode::empty())?.into();
+                Ok(Some(self.root.version_of_file(&file, Stat::of_open(&file)?)?))
+            }
+            FileType::Symlink => of(EntryKind::Link, readlinkat(&found, "", Vec::new())?.to_bytes()),
+            FileType::Directory => of(EntryKind::Directory, list(&found)?.as_bytes()),
+            // Nothing that a commit puts anywhere: whatever is expected, it is not this.
+            _ => of(EntryKind::Link, b"\0"),
+        }
+    }
+}
+
+/// The names of everything in a directory and beneath, with what is a directory, in order.
+fn list(directory: &OwnedFd) -> Result<String, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut names = BTreeSet::new();
+    let mut open = vec![(String::new(), openat(directory, ".", flags, Mode::empty())?)];
+    while let Some((above, directory)) = open.pop() {
+        for entry in rustix::fs::Dir::read_from(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let path = format!("{above}{}", name.to_string_lossy());
+            if !matches!(entry.file_type(), FileType::Directory | FileType::Unknown) {
+                names.insert(format!("{path}\n"));
+                continue;
+            }
+            match openat(&directory, name, flags, Mode::empty()) {
+                Ok(beneath) => {
+                    open.push((format!("{path}/"), beneath));
+                    names.insert(format!("{path}/\n"));
+                }
+                Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) => drop(names.insert(format!("{path}\n"))),
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
+}
+
+impl Disk for Files {
+    fn version(&self, place: &Place) -> io::Result<Option<Version>> {
+        self.look(place).map_err(|error| match error {
+            WorkspaceError::Io(source) => source,
+            other => io::Error::other(other),
+        })
+    }
+
+    fn exchange(&self, one: &Place, other: &Place) -> io::Result<()> {
+        let (one, other) = (self.named(one)?, self.named(other)?);
+        Ok(renameat_with(&one.directory, &*one.name, &other.directory, &*other.name, RenameFlags::EXCHANGE)?)
+    }
+
+    fn rename(&self, from: &Place, to: &Place) -> io::Result<()> {
+        let (from, to) = (self.named(from)?, self.named(to)?);
+        Ok(renameat_with(&from.directory, &*from.name, &to.directory, &*to.name, RenameFlags::NOREPLACE)?)
+    }
+
+    fn mark(&self, place: &Place) -> io::Result<()> {
+        let Named { directory, name } = self.named(place)?;
+        Ok(symlinkat(MARK, &directory, &*name)?)
+    }
+
+    fn unmark(&self, place: &Place) -> io::Result<()> {
+        let Named { directory, name } = self.named(place)?;
+        Ok(unlinkat(&directory, &*name, AtFlags::empty())?)
+    }
+
+    fn sync(&self, directories: &BTreeSet<Place>) -> io::Result<()> {
+        let (mut staged, mut kept) = (false, false);
+        for directory in directories {
+            match directory {
+                Place::Project(path) => match self.directory(path) {
+                    Ok(directory) => fsync(&directory)?,
+                    // Gone with all that was done in it: what took it away syncs where that was.
+                    Err(Errno::NOENT) => {}
+                    Err(errno) => return Err(errno.into()),
+                },
+                Place::Staged(_) => staged = true,
+                Place::Kept(_) => kept = true,
+            }
+        }
+        if staged {
+            fsync(self.staged.as_fd())?;
+        }
+        if kept {
+            fsync(self.kept.as_fd())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Finishing what a crash or a loss of power left half done.
+
+use longhouse_core::{Change, CommitNumber, EntryName, Operation, ProjectPath, Unfinished, Version};
+
+use super::apply::{Obstacle, arrive, kept, place};
+use super::{Disk, Place, Stopped};
+
+/// A path that somebody outside changed before a commit could be put in place there. What they left stays; what the
+/// commit would have put there is still staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    /// Which commit.
+    pub commit: CommitNumber,
+    /// Which path.
+    pub path: ProjectPath,
+    /// What lies there now.
+    pub found: Option<Version>,
+    /// What the commit would have put there, if that is an entry of its own.
+    pub staged: Option<EntryName>,
+}
+
+/// Puts in place what is not yet, of commits in the order of their numbers. May be done again, and be cut off, at will.
+///
+/// # Errors
+/// When the disk fails.
+pub fn recover(disk: &dyn Disk, unfinished: &[Unfinished]) -> Result<Vec<External>, Stopped> {
+    let mut external = Vec::new();
+    for Unfinished { commit, .. } in unfinished {
+        for change in commit.redo.changes() {
+            let failed = |source| Stopped::Failed { path: change.path.clone(), source };
+            match finish(disk, change) {
+                Ok(()) => {}
+                Err(Obstacle::Other) => external.push(External {
+                    commit: commit.number,
+                    path: change.path.clone(),
+                    found: disk.version(&Place::Project(change.path.clone())).map_err(failed)?,
+                    staged: match &change.operation {
+                        Operation::Put { staged } => Some(staged.clone()),
+                        Operation::Remove | Operation::Move { .. } | Operation::Found => None,
+                    },
+                }),
+                Err(Obstacle::Disk(source)) => return Err(failed(source)),
+            }
+        }
+    }
+    Ok(external)
+}
+
+/// Puts one change in place unless its mark says that it was.
+fn finish(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
+    let path = Place::Project(change.path.clone());
+    match (&change.operation, change.base) {
+        (Operation::Put { staged }, None) => match disk.version(&Place::Staged(staged.clone()))? {
+            Some(_) => place(disk, change),
+            None => Ok(()),
+        },
+        (Operation::Put { staged }, Some(base)) => {
+            let staged = Place::Staged(staged.clone());
+            match disk.version(&staged)? {
+                None => Ok(()),
+                came_out if came_out == change.new => place(disk, change),
+                // It was exchanged, and what came out not yet looked at, or not yet kept.
+                Some(came_out) if came_out == base => Ok(disk.rename(&staged, &kept(change)?)?),
+                Some(_) => {
+                    disk.exchange(&staged, &path)?;
+                    Err(Obstacle::Other)
+                }
+            }
+        }
+        (Operation::Remove, base) => match disk.version(&kept(change)?)? {
+            None => place(disk, change),
+            came_out if came_out == base => Ok(()),
+            Some(_) => {
+                disk.rename(&kept(change)?, &path)?;
+                Err(Obstacle::Other)
+            }
+        },
+        (Operation::Move { from }, base) => {
+            let from = Place::Project(from.clone());
+            match disk.version(&kept(change)?)? {
+                // What was taken away has not arrived. If it is what it replaces, nothing tells, and nothing needs to.
+                waits if waits == change.new && waits != base => arrive(disk, change),
+                Some(_) => Ok(()),
+                // It arrived, and its mark was not yet made: nobody came to these paths after it.
+                None if base.is_none()
+                    && disk.version(&path)? == change.new
+                    && disk.version(&from)?.is_none() =>
+                {
+                    Ok(disk.mark(&kept(change)?)?)
+                }
+                None => place(disk, change),
+            }
+        }
+        (Operation::Found, _) => Ok(()),
+    }
+}
