@@ -32,7 +32,7 @@ lint: toolchain
 	plugins/toolchain/cargo fmt --all --check
 	plugins/toolchain/cargo clippy --workspace -- -D warnings
 
-bench: guests native-echo
+bench: guests native native-echo
 	cargo build --release -p longhouse -p longhouse-tests --bins
 	$(CARGO_TARGET_DIR)/release/bench
 

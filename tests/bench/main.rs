@@ -3,6 +3,7 @@
 //! A small process without a runtime of its own, so that what it starts natively costs no more than it must.
 
 mod client;
+mod files;
 mod native;
 mod report;
 mod server;
@@ -29,6 +30,12 @@ enum What {
     Echo,
     /// Other requests while a guest spins, and how soon the guest is stopped.
     Spin,
+    /// A file of 4 KiB read over HTTP, against reading it natively.
+    Read,
+    /// A file of 4 KiB replaced durably over HTTP, against a program that does so.
+    Write,
+    /// A search through 20,000 files, in the sandbox and over HTTP, against ripgrep on one thread.
+    Search,
     /// Memory of an idle server whose tools are compiled and cached.
     Idle,
 }
@@ -44,6 +51,15 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Echo) {
         echo(&server, rounds)?;
+    }
+    if wanted(What::Read) {
+        files::read(&server, rounds)?;
+    }
+    if wanted(What::Write) {
+        files::write(&server, rounds)?;
+    }
+    if wanted(What::Search) {
+        files::search(&server)?;
     }
     if wanted(What::Spin) {
         spin(&server)?;

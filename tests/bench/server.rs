@@ -1,7 +1,7 @@
 //! The server that is measured: the release build beside this program, on a directory of its own.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -65,6 +65,16 @@ impl Server {
     /// A connection of a new agent with the profile of the same name.
     pub fn client_of(&self, profile: &str) -> anyhow::Result<Client> {
         Client::connect(&self.address, &self.project, &add_agent(&self.dir, profile, profile)?)
+    }
+
+    /// Its project's directory.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// An address in its project.
+    pub fn path(&self, rest: &str) -> String {
+        format!("/v1/projects/{}/{rest}", self.project)
     }
 
     /// How many tools it has.

@@ -206,6 +206,44 @@ fn grants_bound_what_is_changed() {
     assert!(!server.path("secrets/new").exists());
 }
 
+#[test]
+fn who_changed_what_is_told_to_those_who_may_read_it() {
+    let server = TestServer::builder()
+        .profile("docs", "commands = [\"*\"]\n[profiles.docs.files]\nread = [\"docs/**\"]")
+        .start();
+    let worker = server.worker();
+    let dora = server.agent("dora", "observer", "docs");
+    let both =
+        json!({ "files": [{ "path": "docs/a.md", "content": "a" }, { "path": "src/a.rs", "content": "a" }] });
+    worker.post("/fs/write", &both).expect(200);
+    worker.post("/fs/move", &json!({ "from": "docs/a.md", "to": "docs/b.md" })).expect(200);
+    // A commit is listed as soon as its event is there, which may be a little after the answer.
+    let first = worker.get("/events?types=commit.published&wait_ms=50000").expect(200);
+    let after = &first["events"][0]["seq"];
+    worker.get(format!("/events?types=commit.published&after={after}&wait_ms=50000")).expect(200);
+    let listed = worker.get("/commits").expect(200);
+    let numbers: Vec<_> =
+        listed["commits"].as_array().unwrap().iter().map(|commit| &commit["commit"]).collect();
+    assert_eq!(numbers, [2, 1]);
+    assert_eq!((&listed["commits"][0]["agent"], &listed["next"]), (&json!("worker"), &Value::Null));
+    let first = worker.get("/commits?limit=1").expect(200);
+    assert_eq!((&first["commits"][0]["commit"], &first["next"]), (&json!(2), &json!(2)));
+    assert_eq!(worker.get("/commits?before=2").expect(200)["commits"][0]["commit"], 1);
+    assert_eq!(worker.get("/commits?path=src/a.rs").expect(200)["commits"][0]["commit"], 1);
+    let moved = &worker.get("/commits/2").expect(200)["changes"][0];
+    assert_eq!((&moved["operation"], &moved["from"]), (&json!("move"), &json!("docs/a.md")));
+    // The directories that were made are changes, too.
+    let whole = worker.get("/commits/1").expect(200);
+    assert_eq!((whole["changes"].as_array().unwrap().len(), &whole["hidden"]), (4, &json!(0)), "{whole}");
+    let some = dora.get("/commits/1").expect(200);
+    let paths: Vec<_> =
+        some["changes"].as_array().unwrap().iter().map(|change| change["path"].clone()).collect();
+    assert_eq!((paths, &some["hidden"]), (vec![json!("docs"), json!("docs/a.md")], &json!(2)));
+    assert_eq!(dora.get("/commits?path=src/a.rs").expect(200)["commits"], json!([]));
+    worker.get("/commits/3").problem(404, "unknown_commit");
+    worker.get("/commits/x").problem(422, "invalid_request");
+}
+
 /// Eight agents count in three files, each time adding one to what they saw.
 #[test]
 fn no_change_is_made_over_one_that_its_author_had_not_seen() {

@@ -143,6 +143,7 @@ fn passes(error: &AppError) -> bool {
         | AppError::UnknownCommand(_)
         | AppError::NoSuchDirectory(_)
         | AppError::UnknownRun(_)
+        | AppError::UnknownCommit(_)
         | AppError::CursorAhead { .. }
         | AppError::StaleState { .. }
         | AppError::NobodyToCheck

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use longhouse_core::{ProjectPath, Refusal, RunId, TalkRefusal};
+use longhouse_core::{CommitNumber, ProjectPath, Refusal, RunId, TalkRefusal};
 use longhouse_engine::EngineError;
 use longhouse_store::{SharedValue, StoreError, SubmitError};
 use longhouse_workspace::{CommitError, WorkspaceError};
@@ -62,6 +62,9 @@ pub enum AppError {
     /// No run that the caller may see has this id.
     #[error("there is no run {0}")]
     UnknownRun(RunId),
+    /// No commit has this number.
+    #[error("there is no commit {}", .0.0)]
+    UnknownCommit(CommitNumber),
     /// A cursor that no event has reached: of another project, or of one that was restored from a back-up.
     #[error(
         "event {after} has not happened; the last one is {last}. Read the state anew, and go on from its `as_of`"

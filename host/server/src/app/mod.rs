@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod brief;
 pub mod checks;
+pub mod commits;
 pub mod crew;
 mod error;
 pub mod events;

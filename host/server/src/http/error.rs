@@ -166,6 +166,7 @@ impl From<AppError> for ApiError {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with("field", "cwd")
             }
             AppError::UnknownRun(_) => unknown_run(detail),
+            AppError::UnknownCommit(_) => Self::new(StatusCode::NOT_FOUND, "unknown_commit", detail),
             AppError::CursorAhead { last, .. } => {
                 Self::new(StatusCode::CONFLICT, "cursor_ahead", detail).with("last", last)
             }

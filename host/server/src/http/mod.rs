@@ -4,6 +4,7 @@ mod admin;
 mod auth;
 mod brief;
 mod changes;
+mod commits;
 mod crew;
 mod crew_body;
 mod error;

@@ -12,8 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
 use super::{
-    ApiError, admin, brief, changes, crew, events, files, locks, messages, progress, queue, runs, search,
-    server, shared, tasks,
+    ApiError, admin, brief, changes, commits, crew, events, files, locks, messages, progress, queue, runs,
+    search, server, shared, tasks,
 };
 use crate::app::{App, Project};
 
@@ -55,6 +55,8 @@ fn routes() -> Vec<Route> {
         project(Method::POST, "/v1/projects/{project}/fs/move", Role::Worker, post(changes::rename)),
         project(Method::POST, "/v1/projects/{project}/fs/delete", Role::Worker, post(changes::remove)),
         project(Method::POST, "/v1/projects/{project}/fs/mkdir", Role::Worker, post(changes::make_directory)),
+        project(Method::GET, "/v1/projects/{project}/commits", Role::Observer, get(commits::list)),
+        project(Method::GET, "/v1/projects/{project}/commits/{number}", Role::Observer, get(commits::find)),
         project(Method::GET, "/v1/projects/{project}/fs/list", Role::Observer, get(files::list)),
         project(Method::GET, "/v1/projects/{project}/fs/stat", Role::Observer, get(files::stat)),
         project(Method::POST, "/v1/projects/{project}/fs/read", Role::Observer, post(files::read_lines)),
