@@ -15,7 +15,7 @@ use longhouse_core::{
     RedoList, Reservation, Reserved, Timestamp, Undo, Unfinished, Version,
 };
 
-use crate::publish::{self, Disk as _, Files, Place, Stopped};
+use crate::publish::{self, Disk as _, Files, Place, Recovered, Stopped};
 use crate::{Root, View, WorkspaceError};
 use busy::Busy;
 use prepare::Prepared;
@@ -161,12 +161,12 @@ impl Workspace {
     /// leaves alone, and looks again when that is over.
     ///
     /// # Errors
-    /// When the coordinator does not answer, or the disk fails.
+    /// When the coordinator does not answer.
     pub fn recover(&self) -> Result<(), CommitError> {
         loop {
             let (ours, left): (Vec<_>, Vec<_>) =
                 self.gate.unfinished()?.into_iter().partition(|it| self.busy.has(it.commit.reservation));
-            self.finish(left)?;
+            self.finish(left);
             match ours.first() {
                 Some(unfinished) => self.busy.wait_for(unfinished.commit.reservation),
                 None => return Ok(()),
@@ -174,8 +174,14 @@ impl Workspace {
         }
     }
 
-    fn finish(&self, unfinished: Vec<Unfinished>) -> Result<(), CommitError> {
-        let external = publish::recover(&*self.files, &unfinished).map_err(CommitError::Unknown)?;
+    /// What the disk does not do stays unfinished, and its paths stay reserved, until somebody mends the disk and the server
+    /// begins again.
+    fn finish(&self, unfinished: Vec<Unfinished>) {
+        let Recovered { finished, external, stopped } = publish::recover(&*self.files, &unfinished);
+        if let Some(stopped) = stopped {
+            let cause = std::error::Error::source(&stopped).map(ToString::to_string);
+            tracing::error!(%stopped, cause, "changes to files could not be finished; their paths stay reserved");
+        }
         for external in external {
             tracing::warn!(
                 ?external,
@@ -188,11 +194,10 @@ impl Workspace {
                 tracing::error!(%error, "it could not be moved to the history");
             }
         }
-        for unfinished in unfinished {
+        for unfinished in unfinished.into_iter().take(finished) {
             self.gate.published(unfinished.commit.number);
             self.retirer.retire(&unfinished.commit.redo, unfinished.commit.number);
         }
-        Ok(())
     }
 
     /// Makes all these changes at once, or none of them. Waits until `wait_until` for others who change the same paths.
@@ -250,16 +255,26 @@ impl Workspace {
                 Ok(())
             }
             Err(Stopped::Conflict { path }) => {
-                // Nobody looks at it again once it is recorded: what was taken back has to be safe.
-                let synced = self.files.sync(&publish::touched(redo));
-                synced
-                    .map_err(|source| CommitError::Unknown(Stopped::Failed { path: path.clone(), source }))?;
-                self.gate.abort(Undo::Intended(number), Abort::Conflict { path: path.clone() });
-                prepare::drop_staged(&self.files, redo.changes());
+                self.give_up(number, redo, Abort::Conflict { path: path.clone() })?;
                 Err(CommitError::Conflict { path })
             }
-            Err(stopped) => Err(CommitError::Unknown(stopped)),
+            Err(Stopped::Failed { path, source }) => {
+                self.give_up(number, redo, Abort::Failed { detail: source.to_string().into() })?;
+                Err(CommitError::Path { path, source: WorkspaceError::Io(source) })
+            }
+            Err(stopped @ Stopped::HalfDone { .. }) => Err(CommitError::Unknown(stopped)),
         }
+    }
+
+    /// Nothing of a commit is in place any more. Nobody looks at it again once that is recorded: what was taken back has to
+    /// be safe.
+    fn give_up(&self, number: CommitNumber, redo: &RedoList, why: Abort) -> Result<(), CommitError> {
+        self.files.sync(&publish::touched(redo)).map_err(|source| {
+            CommitError::Unknown(Stopped::HalfDone { path: ProjectPath::root(), source })
+        })?;
+        self.gate.abort(Undo::Intended(number), why);
+        prepare::drop_staged(&self.files, redo.changes());
+        Ok(())
     }
 
     /// The directory itself.

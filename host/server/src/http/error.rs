@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -462,11 +463,26 @@ fn workspace(path: &str, error: &WorkspaceError) -> ApiError {
                 .with("verb", verb.as_str())
         }
         WorkspaceError::Invalid(error) => ApiError::invalid("path", error),
-        WorkspaceError::Io(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+        WorkspaceError::Io(source) if source.kind() == ErrorKind::PermissionDenied => {
             let detail = format!("{path}: the server's own user may not open it");
             ApiError::new(StatusCode::FORBIDDEN, "permission_denied", detail).with("path", path)
         }
-        WorkspaceError::CaseInsensitive | WorkspaceError::Io(_) => ApiError::internal(error),
+        WorkspaceError::Io(source) => match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                let detail = format!("{path}: the disk is full; nothing was changed");
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_full", detail).with("path", path)
+            }
+            ErrorKind::ReadOnlyFilesystem => {
+                let detail = format!("{path} is on a disk that can only be read");
+                ApiError::new(StatusCode::FORBIDDEN, "read_only", detail).with("path", path)
+            }
+            ErrorKind::CrossesDevices => {
+                let detail = format!("{path} is on another disk than the project; it can only be read");
+                ApiError::new(StatusCode::FORBIDDEN, "read_only", detail).with("path", path)
+            }
+            _ => ApiError::internal(error),
+        },
+        WorkspaceError::CaseInsensitive => ApiError::internal(error),
     }
 }
 

@@ -166,6 +166,9 @@ impl Preparing<'_> {
         if path.is_root() {
             return Err(Fault::Path(WorkspaceError::IsADirectory));
         }
+        for path in std::iter::once(&path).chain(&from) {
+            self.files.check_same_disk(path)?;
+        }
         let base = self.version(&path)?;
         match wish {
             Wish::Write { content, expected, executable, .. } => {

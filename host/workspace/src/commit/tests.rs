@@ -303,3 +303,21 @@ fn an_unfinished_commit_is_finished_before_the_door_opens() {
     assert_eq!(gate.stands(), ["retired"]);
     assert_eq!(fs::read_dir(dir.path().join(".longhouse/staged")).unwrap().count(), 0);
 }
+
+#[test]
+fn what_cannot_be_put_in_place_is_taken_back_and_given_up() {
+    let project = Project::new();
+    let view = project.view(FileGrants::everything());
+    let wishes = [write("a.txt", "new", Expected::Anything), write("d/b.txt", "new", Expected::Anything)];
+    let targets = prepare::resolve(&view, &wishes).unwrap();
+    let reservation = ReservationId { boot: BootNumber(9), number: 9 };
+    let prepared =
+        prepare::prepare(&view, &project.workspace.files, targets, &wishes, reservation).ok().unwrap();
+    let redo = RedoList::new(prepared.changes).unwrap();
+    let number = project.gate.intent(reservation, &redo).unwrap();
+    fs::remove_dir_all(project.dir.path().join("d")).unwrap();
+    let stopped = project.workspace.put_in_place(number, &redo);
+    assert!(matches!(stopped, Err(CommitError::Conflict { .. })), "{stopped:?}");
+    assert_eq!(project.read("a.txt").as_deref(), Some("a.txt"), "the first of them is as it was");
+    assert_eq!((project.gate.stands(), project.staged()), (vec!["aborted"], 0));
+}

@@ -16,9 +16,18 @@ pub enum Stopped {
         /// Which.
         path: ProjectPath,
     },
-    /// The disk failed. How much is in place is for [`recover`](super::recover) to find out.
-    #[error("the disk failed at {path}")]
+    /// The disk does not do it. What had been put in place is back where it was.
+    #[error("{path} cannot be changed")]
     Failed {
+        /// Where.
+        path: ProjectPath,
+        /// How.
+        #[source]
+        source: io::Error,
+    },
+    /// The disk failed in the middle. How much is in place is for [`recover`](super::recover) to find out.
+    #[error("the disk failed at {path}")]
+    HalfDone {
         /// Where.
         path: ProjectPath,
         /// How.
@@ -27,22 +36,32 @@ pub enum Stopped {
     },
 }
 
-/// Why one change was not put in place, or taken back. All is as it was before it.
+/// Why one change was not put in place, or taken back.
 #[derive(Debug)]
 pub(super) enum Obstacle {
-    /// Something else lies there than should.
+    /// Something else lies there than should; all is as it was before.
     Other,
-    /// The disk failed.
-    Disk(io::Error),
+    /// The disk does not do it; all is as it was before.
+    Refused(io::Error),
+    /// The disk failed when something was done already.
+    Midway(io::Error),
 }
 
 impl From<io::Error> for Obstacle {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::AlreadyExists => Self::Other,
-            _ => Self::Disk(error),
+            _ => Self::Midway(error),
         }
     }
+}
+
+/// The first thing that is done: nothing was before it.
+fn first(done: io::Result<()>) -> Result<(), Obstacle> {
+    done.map_err(|error| match Obstacle::from(error) {
+        Obstacle::Midway(error) => Obstacle::Refused(error),
+        other => other,
+    })
 }
 
 /// Puts all changes in place, in their order: a reader of a path that existed before finds the old or the new, never
@@ -59,7 +78,11 @@ pub fn apply(disk: &dyn Disk, redo: &RedoList) -> Result<(), Stopped> {
                 undo(disk, redo.changes().get(..index).unwrap_or_default())?;
                 return Err(Stopped::Conflict { path: path() });
             }
-            Err(Obstacle::Disk(source)) => return Err(Stopped::Failed { path: path(), source }),
+            Err(Obstacle::Refused(source)) => {
+                undo(disk, redo.changes().get(..index).unwrap_or_default())?;
+                return Err(Stopped::Failed { path: path(), source });
+            }
+            Err(Obstacle::Midway(source)) => return Err(Stopped::HalfDone { path: path(), source }),
         }
     }
     Ok(())
@@ -74,7 +97,9 @@ pub fn undo(disk: &dyn Disk, changes: &[Change]) -> Result<(), Stopped> {
     for change in changes.iter().rev() {
         match take_back(disk, change) {
             Ok(()) | Err(Obstacle::Other) => {}
-            Err(Obstacle::Disk(source)) => return Err(Stopped::Failed { path: change.path.clone(), source }),
+            Err(Obstacle::Refused(source) | Obstacle::Midway(source)) => {
+                return Err(Stopped::HalfDone { path: change.path.clone(), source });
+            }
         }
     }
     Ok(())
@@ -84,10 +109,10 @@ pub fn undo(disk: &dyn Disk, changes: &[Change]) -> Result<(), Stopped> {
 pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
     let path = Place::Project(change.path.clone());
     match (&change.operation, change.base) {
-        (Operation::Put { staged }, None) => Ok(disk.rename(&Place::Staged(staged.clone()), &path)?),
+        (Operation::Put { staged }, None) => first(disk.rename(&Place::Staged(staged.clone()), &path)),
         (Operation::Put { staged }, Some(base)) => {
             let staged = Place::Staged(staged.clone());
-            disk.exchange(&staged, &path)?;
+            first(disk.exchange(&staged, &path))?;
             if !holds(disk, &staged, base)? {
                 disk.exchange(&staged, &path)?;
                 return Err(Obstacle::Other);
@@ -96,7 +121,7 @@ pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
         }
         (Operation::Remove, base) => {
             let kept = kept(change)?;
-            disk.rename(&path, &kept)?;
+            first(disk.rename(&path, &kept))?;
             if disk.version(&kept)? != base {
                 disk.rename(&kept, &path)?;
                 return Err(Obstacle::Other);
@@ -105,12 +130,24 @@ pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
         }
         (Operation::Move { from }, _) => {
             let (from, kept) = (Place::Project(from.clone()), kept(change)?);
-            disk.rename(&from, &kept)?;
+            first(disk.rename(&from, &kept))?;
             if disk.version(&kept)? != change.new {
                 disk.rename(&kept, &from)?;
                 return Err(Obstacle::Other);
             }
-            arrive(disk, change).inspect_err(|_| drop(disk.rename(&kept, &from)))
+            arrive(disk, change).map_err(|obstacle| {
+                let back = match &obstacle {
+                    Obstacle::Other | Obstacle::Refused(_) => {
+                        disk.rename(&kept, &from).map_err(Obstacle::from)
+                    }
+                    Obstacle::Midway(_) => Ok(()),
+                };
+                // Should somebody have taken its place meanwhile, it stays in the history.
+                match back {
+                    Err(Obstacle::Midway(error)) => Obstacle::Midway(error),
+                    Ok(()) | Err(Obstacle::Other | Obstacle::Refused(_)) => obstacle,
+                }
+            })
         }
         (Operation::Found, _) => Ok(()),
     }
@@ -120,10 +157,10 @@ pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
 pub(super) fn arrive(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
     let (path, kept) = (Place::Project(change.path.clone()), kept(change)?);
     let Some(base) = change.base else {
-        disk.rename(&kept, &path)?;
+        first(disk.rename(&kept, &path))?;
         return Ok(disk.mark(&kept)?);
     };
-    disk.exchange(&kept, &path)?;
+    first(disk.exchange(&kept, &path))?;
     if !holds(disk, &kept, base)? {
         disk.exchange(&kept, &path)?;
         return Err(Obstacle::Other);
@@ -169,5 +206,5 @@ fn holds(disk: &dyn Disk, place: &Place, version: Version) -> Result<bool, Obsta
 /// Where the base goes, or the mark.
 pub(super) fn kept(change: &Change) -> Result<Place, Obstacle> {
     let kept = change.history.clone().map(Place::Kept);
-    kept.ok_or_else(|| Obstacle::Disk(io::Error::other("a change has no place in the history")))
+    kept.ok_or_else(|| Obstacle::Refused(io::Error::other("a change has no place in the history")))
 }

@@ -56,6 +56,16 @@ impl Files {
         Ok(Self { root, staged, kept })
     }
 
+    /// Passes if what lies in the directory of this path can be exchanged with what is staged: not on another mount.
+    pub(crate) fn check_same_disk(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
+        let Ok(Named { directory, .. }) = self.named(&Place::Project(path.clone())) else { return Ok(()) };
+        if fstat(&directory)?.st_dev == fstat(&self.staged)?.st_dev {
+            Ok(())
+        } else {
+            Err(Errno::XDEV.into())
+        }
+    }
+
     /// Makes an empty file among what is staged.
     pub(crate) fn create_staged(&self, name: &EntryName) -> Result<File, WorkspaceError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

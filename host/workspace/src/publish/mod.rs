@@ -16,4 +16,4 @@ mod tests;
 pub use apply::{Stopped, apply, undo};
 pub use disk::{Disk, Place, touched};
 pub use files::Files;
-pub use recover::{External, recover};
+pub use recover::{External, Recovered, recover};

@@ -19,31 +19,50 @@ pub struct External {
     pub staged: Option<EntryName>,
 }
 
-/// Puts in place what is not yet, of commits in the order of their numbers. May be done again, and be cut off, at will.
-///
-/// # Errors
-/// When the disk fails.
-pub fn recover(disk: &dyn Disk, unfinished: &[Unfinished]) -> Result<Vec<External>, Stopped> {
-    let mut external = Vec::new();
+/// What came of a recovery.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// So many of the commits, from the first on, are in place.
+    pub finished: usize,
+    /// What somebody outside had changed.
+    pub external: Vec<External>,
+    /// Why the next one is not.
+    pub stopped: Option<Stopped>,
+}
+
+/// Puts in place what is not yet, of commits in the order of their numbers, as far as the disk does it. May be done again,
+/// and be cut off, at will.
+pub fn recover(disk: &dyn Disk, unfinished: &[Unfinished]) -> Recovered {
+    let mut recovered = Recovered::default();
     for Unfinished { commit, .. } in unfinished {
         for change in commit.redo.changes() {
-            let failed = |source| Stopped::Failed { path: change.path.clone(), source };
-            match finish(disk, change) {
-                Ok(()) => {}
-                Err(Obstacle::Other) => external.push(External {
+            let path = || change.path.clone();
+            let found = || disk.version(&Place::Project(path())).map_err(Obstacle::Midway);
+            let external = match finish(disk, change) {
+                Ok(()) => continue,
+                Err(Obstacle::Other) => found(),
+                Err(obstacle) => Err(obstacle),
+            };
+            match external {
+                Ok(found) => recovered.external.push(External {
                     commit: commit.number,
-                    path: change.path.clone(),
-                    found: disk.version(&Place::Project(change.path.clone())).map_err(failed)?,
+                    path: path(),
+                    found,
                     staged: match &change.operation {
                         Operation::Put { staged } => Some(staged.clone()),
                         Operation::Remove | Operation::Move { .. } | Operation::Found => None,
                     },
                 }),
-                Err(Obstacle::Disk(source)) => return Err(failed(source)),
+                Err(Obstacle::Refused(source) | Obstacle::Midway(source)) => {
+                    recovered.stopped = Some(Stopped::HalfDone { path: path(), source });
+                    return recovered;
+                }
+                Err(Obstacle::Other) => {}
             }
         }
+        recovered.finished += 1;
     }
-    Ok(external)
+    recovered
 }
 
 /// Puts one change in place unless its mark says that it was.

@@ -10,17 +10,26 @@ use longhouse_core::EntryName;
 use super::*;
 use crate::Root;
 
-/// A disk that fails after so many operations.
+/// A disk that fails after so many operations: from then on, or once.
 struct CutOff<'a> {
     disk: &'a Files,
     left: Cell<usize>,
+    once: bool,
 }
 
 impl CutOff<'_> {
     fn next(&self) -> io::Result<()> {
-        let left = self.left.get().checked_sub(1).ok_or_else(|| io::Error::other("the power is off"))?;
-        self.left.set(left);
-        Ok(())
+        match self.left.get() {
+            0 if self.once => {
+                self.left.set(usize::MAX);
+                Err(io::ErrorKind::PermissionDenied.into())
+            }
+            0 => Err(io::Error::other("the power is off")),
+            left => {
+                self.left.set(left - 1);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -150,7 +159,7 @@ fn everything_is_put_in_place_and_what_it_replaced_is_kept() {
     apply(&project.disk, &redo).unwrap();
     project.disk.sync(&touched(&redo)).unwrap();
     assert!(project.is_all_in_place());
-    assert_eq!(recover(&project.disk, &unfinished(&redo)).unwrap(), [], "it is all there");
+    assert_eq!(recovered(&project.disk, &unfinished(&redo)), [], "it is all there");
     undo(&project.disk, redo.changes()).unwrap();
     let names = Project::new();
     for path in ["replaced", "removed", "d/moved", "overwritten", "d/over", "tree/x/y", "tree/z"] {
@@ -165,10 +174,13 @@ fn what_is_cut_off_anywhere_is_finished_by_whoever_comes_next() {
     loop {
         let project = Project::new();
         let redo = project.everything();
-        let done = apply(&CutOff { disk: &project.disk, left: Cell::new(cut) }, &redo);
+        let done = apply(&CutOff { disk: &project.disk, left: Cell::new(cut), once: false }, &redo);
         // Whoever recovers may be cut off, too.
-        let _ = recover(&CutOff { disk: &project.disk, left: Cell::new(cut % 3) }, &unfinished(&redo));
-        assert_eq!(recover(&project.disk, &unfinished(&redo)).unwrap(), [], "cut off after {cut}");
+        let _ = recover(
+            &CutOff { disk: &project.disk, left: Cell::new(cut % 3), once: false },
+            &unfinished(&redo),
+        );
+        assert_eq!(recovered(&project.disk, &unfinished(&redo)), [], "cut off after {cut}");
         assert!(project.is_all_in_place(), "cut off after {cut}");
         if done.is_ok() {
             break;
@@ -176,6 +188,33 @@ fn what_is_cut_off_anywhere_is_finished_by_whoever_comes_next() {
         cut += 1;
     }
     assert!(cut > 10, "{cut}");
+}
+
+#[test]
+fn what_the_disk_refuses_is_taken_back_or_finished_later() {
+    let (mut taken_back, mut half_done) = (0, 0);
+    for nth in 0.. {
+        let project = Project::new();
+        let redo = project.everything();
+        match apply(&CutOff { disk: &project.disk, left: Cell::new(nth), once: true }, &redo) {
+            Ok(()) => break,
+            Err(Stopped::Failed { .. }) => {
+                taken_back += 1;
+                for path in ["replaced", "removed", "d/moved", "overwritten", "d/over", "tree/x/y", "tree/z"]
+                {
+                    assert_eq!(project.read(path).as_deref(), Some(path), "refused the {nth}th");
+                }
+                assert_eq!(project.read("new"), None, "refused the {nth}th");
+            }
+            Err(Stopped::HalfDone { .. }) => {
+                half_done += 1;
+                assert_eq!(recovered(&project.disk, &unfinished(&redo)), [], "refused the {nth}th");
+                assert!(project.is_all_in_place(), "refused the {nth}th");
+            }
+            Err(stopped @ Stopped::Conflict { .. }) => panic!("refused the {nth}th: {stopped:?}"),
+        }
+    }
+    assert!(taken_back >= 7 && half_done > 3, "{taken_back} {half_done}");
 }
 
 #[test]
