@@ -1,14 +1,13 @@
 //! The server is killed under load, again and again: what it acknowledged is there, and nothing happens twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use longhouse_tests::longhouse;
+use longhouse_tests::{longhouse, serve_without_tools};
 use reqwest::Method;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
@@ -26,16 +25,7 @@ struct Server {
 
 impl Server {
     fn start(dir: &Path) -> Self {
-        let mut process = longhouse()
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("longhouse serve starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("a line");
-        let address = line.trim_end().strip_prefix("listening on ").expect("the line that scripts rely on");
+        let (process, address) = serve_without_tools(longhouse(), dir);
         Self { process, base: format!("{address}/v1/projects/crash") }
     }
 

@@ -1,10 +1,9 @@
 //! A server that may write nothing any more: it refuses, says why, can be read, and recovers by itself.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 
-use longhouse_tests::{longhouse, native};
+use longhouse_tests::{longhouse, native, serve_without_tools};
 use reqwest::blocking::Client;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::{Value, json};
@@ -20,18 +19,9 @@ struct Server {
 impl Server {
     fn start(dir: &Path, token: &str) -> Self {
         const IGNORING_SIGXFSZ: &str = "trap '' 25; exec \"$0\" \"$@\"";
-        let mut process = native(Path::new("/bin/sh"))
-            .args(["-c", IGNORING_SIGXFSZ])
-            .arg(longhouse().get_program())
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("longhouse serve starts");
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("a line");
-        let address = line.trim_end().strip_prefix("listening on ").expect("the line that scripts rely on");
+        let mut shell = native(Path::new("/bin/sh"));
+        shell.args(["-c", IGNORING_SIGXFSZ]).arg(longhouse().get_program());
+        let (process, address) = serve_without_tools(shell, dir);
         let base = format!("{address}/v1/projects/disk");
         Self { process, base, http: Client::new(), token: token.to_owned() }
     }

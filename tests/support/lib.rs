@@ -10,7 +10,7 @@ mod server;
 mod tree;
 
 pub use agent::{Agent, Answer};
-pub use program::{compile_cache, guests, longhouse, native};
+pub use program::{compile_cache, guests, longhouse, native, serve_without_tools};
 pub use server::{Builder, TestServer};
 pub use tree::write_tree;
 

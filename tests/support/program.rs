@@ -1,7 +1,8 @@
 //! Where the programs under test are.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// The directory that cargo builds into, from where this test binary lies.
 fn target() -> PathBuf {
@@ -22,6 +23,24 @@ pub fn native(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("HOME", "/nonexistent").env("LANG", "C.UTF-8");
     command
+}
+
+/// Serves `dir` without tools, which takes no time to start, by a `longhouse` that may be wrapped: the process, and the
+/// server's address.
+///
+/// # Panics
+/// When it does not listen.
+pub fn serve_without_tools(mut longhouse: Command, dir: &Path) -> (Child, String) {
+    longhouse
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut process = longhouse.spawn().expect("longhouse serve starts");
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("a line");
+    let address = line.trim_end().strip_prefix("listening on ").expect("the line that scripts rely on");
+    (process, address.to_owned())
 }
 
 /// The directory of built guests of one kind: `tools` or `fixtures`.

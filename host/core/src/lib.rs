@@ -25,6 +25,7 @@ mod row;
 mod run;
 mod state;
 mod step;
+mod suspended;
 mod talk;
 mod task;
 mod time;
@@ -67,6 +68,7 @@ pub use run::{
 };
 pub use state::{Seed, State};
 pub use step::{Effect, Step, step};
+pub use suspended::Suspended;
 pub use talk::{
     Acked, Extent, Importance, InvalidMessage, MAX_DATA, MAX_MESSAGE, MailFacts, Message, MessageBody,
     NewMessage, Precondition, ProjectProgress, Recipient, Sent, TalkCommand, TalkEvent, TalkRefusal,

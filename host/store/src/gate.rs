@@ -79,7 +79,7 @@ fn ask(coordinator: &Coordinator, command: CommitCommand) -> Result<CommitReply,
         ) => Err(GateError::Mismatch),
         Err(SubmitError::CommitUnknown) => Err(GateError::CommitUnknown),
         Err(SubmitError::Busy) => Err(GateError::Busy),
-        Err(SubmitError::Suspended(why)) => Err(GateError::Suspended(why.to_string())),
+        Err(SubmitError::Suspended(why)) => Err(GateError::Suspended(why)),
         Err(SubmitError::Closed) => Err(GateError::Closed),
     }
 }

@@ -24,7 +24,7 @@ mod writer;
 
 pub use clock::{Clock, SystemClock};
 pub use coordinator::{Coordinator, OpenOptions};
-pub use error::{LockError, StoreError, SubmitError, Suspended};
+pub use error::{LockError, StoreError, SubmitError};
 pub use ledger::Ledger;
 pub use lock::ProjectLock;
 pub use reads::{Reads, RunFilter};

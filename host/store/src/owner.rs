@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use longhouse_core::{
     Abort, AgentName, BootNumber, Caller, Command, CommitCommand, CommitReply, Decide, Directory, Effect,
     Envelope, EventSeq, Grant, Hold, Keyed, LockCommand, LockReply, Reply, Row, RunRecord, RunStatus, State,
-    Step, TaskCommand, TaskReply, Timestamp, Undo, Waiter, step,
+    Step, Suspended, TaskCommand, TaskReply, Timestamp, Undo, Waiter, step,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -22,7 +22,7 @@ use crate::load::Again;
 use crate::recent::Recent;
 use crate::stage::{Batch, Follow};
 use crate::writer::{Done, Reopened, Unwritten, Work, Writer};
-use crate::{Clock, OpenOptions, StoreError, StoredEvent, SubmitError, Suspended};
+use crate::{Clock, OpenOptions, StoreError, StoredEvent, SubmitError};
 
 /// How long the database is left alone after an attempt to open it failed; twice as long after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);

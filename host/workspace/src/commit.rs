@@ -11,7 +11,7 @@ mod tests;
 use std::sync::Arc;
 
 use longhouse_core::{
-    Abort, Author, Authorship, CommitGate, CommitNumber, GateError, Granted, Operation, ProjectPath,
+    Abort, Author, Authorship, Change, CommitGate, CommitNumber, GateError, Granted, Operation, ProjectPath,
     RedoList, Reservation, Reserved, Timestamp, Undo, Unfinished, Version,
 };
 
@@ -103,7 +103,7 @@ pub enum CommitError {
         current: Option<Version>,
     },
     /// Two of the wishes are about one path.
-    #[error("{path} is changed twice in one request")]
+    #[error("{path} is changed twice in one request; say once what becomes of it")]
     Twice {
         /// Which.
         path: ProjectPath,
@@ -219,31 +219,54 @@ impl Workspace {
                 return Ok(Committed { number: Some(number), versions: Vec::new() });
             }
         };
-        let prepared = self.prepare(view, wishes, reserved).inspect_err(|error| {
-            let why = Abort::Refused { detail: error.to_string().into() };
-            self.gate.abort(Undo::Reserved(reserved.reservation), why);
-        })?;
-        let Prepared { changes, versions } = prepared;
-        if changes.is_empty() {
-            let why = Abort::Refused { detail: "all is so already".into() };
-            self.gate.abort(Undo::Reserved(reserved.reservation), why);
-            return Ok(Committed { number: None, versions });
-        }
-        let redo = RedoList::new(changes.clone()).map_err(GateError::from)?;
-        let _busy = self.busy.begin(reserved.reservation);
-        let number = self.gate.intent(reserved.reservation, &redo).inspect_err(|error| {
-            // If it is not known whether it has a number, what is staged may be needed.
-            if !matches!(error, GateError::CommitUnknown | GateError::Mismatch) {
-                prepare::drop_staged(&self.files, &changes);
+        let Prepared { changes, versions } = match self.prepare(view, wishes, &paths, reserved) {
+            Ok(prepared) if prepared.changes.is_empty() => {
+                self.give_back(reserved, "all is so already", &[]);
+                return Ok(Committed { number: None, versions: prepared.versions });
             }
-        })?;
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.give_back(reserved, &error.to_string(), &[]);
+                return Err(error);
+            }
+        };
+        let _busy = self.busy.begin(reserved.reservation);
+        let intended = RedoList::new(changes.clone()).map_err(GateError::from).and_then(|redo| {
+            let number = self.gate.intent(reserved.reservation, &redo)?;
+            Ok((number, redo))
+        });
+        let (number, redo) = match intended {
+            Ok(intended) => intended,
+            // What is staged may be needed: it has a number, or not.
+            Err(error @ (GateError::CommitUnknown | GateError::Mismatch)) => return Err(error.into()),
+            Err(error) => {
+                self.give_back(reserved, &error.to_string(), &changes);
+                return Err(error.into());
+            }
+        };
         self.put_in_place(number, &redo)?;
         Ok(Committed { number: Some(number), versions })
     }
 
+    /// Lets others have the paths of a set that comes to nothing, and drops what was staged for it.
+    fn give_back(&self, reserved: Reserved, why: &str, changes: &[Change]) {
+        prepare::drop_staged(&self.files, changes);
+        self.gate.abort(Undo::Reserved(reserved.reservation), Abort::Refused { detail: why.into() });
+    }
+
     /// Looks at everything again, now that nobody else changes it through the server, and stages what is new.
-    fn prepare(&self, view: &View, wishes: &[Wish], reserved: Reserved) -> Result<Prepared, CommitError> {
+    fn prepare(
+        &self,
+        view: &View,
+        wishes: &[Wish],
+        paths: &Reservation,
+        reserved: Reserved,
+    ) -> Result<Prepared, CommitError> {
         let targets = prepare::resolve(view, wishes)?;
+        if Reservation::new(prepare::changes(&targets)).map_err(GateError::from)? != *paths {
+            let path = targets.into_iter().next().map(|target| target.path).unwrap_or_default();
+            return Err(CommitError::Path { path, source: WorkspaceError::Unstable });
+        }
         prepare::prepare(view, &self.files, targets, wishes, reserved.reservation)
     }
 

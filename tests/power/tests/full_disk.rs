@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use longhouse_core::{Caller, Command, LockCommand};
+use longhouse_core::{Caller, Command, LockCommand, Suspended};
 use longhouse_power::{
     Client, Disk, Fault, FaultKind, Findings, Lasts, Memory, Random, Said, Synchronous, mount, mount_as_left,
     open,
 };
-use longhouse_store::{Coordinator, SubmitError, Suspended};
+use longhouse_store::{Coordinator, SubmitError};
 use rusqlite::Connection;
 
 const CLIENTS: usize = 8;

@@ -4,7 +4,7 @@ use super::{
     Abort, Author, CommitNumber, CommitRefusal, RedoList, Reservation, ReservationId, Reserved, Undo,
     Unfinished,
 };
-use crate::{Refusal, Timestamp};
+use crate::{Refusal, Suspended, Timestamp};
 
 /// The way a change set takes through the coordinator. Calls block.
 ///
@@ -86,9 +86,9 @@ pub enum GateError {
     /// Too much waits; nothing was done.
     #[error("the coordinator has too many commands waiting; try again in a moment")]
     Busy,
-    /// Nothing can be changed for now, for this reason; nothing was done.
+    /// Nothing can be changed for now; nothing was done.
     #[error("{0}; try again in a moment")]
-    Suspended(String),
+    Suspended(#[source] Suspended),
     /// The project is being closed; nothing was done.
     #[error("the project is closed")]
     Closed,

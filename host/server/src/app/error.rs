@@ -63,7 +63,7 @@ pub enum AppError {
     #[error("there is no run {0}")]
     UnknownRun(RunId),
     /// No commit has this number.
-    #[error("there is no commit {}", .0.0)]
+    #[error("there is no commit {}; GET /commits lists those there are", .0.0)]
     UnknownCommit(CommitNumber),
     /// A cursor that no event has reached: of another project, or of one that was restored from a back-up.
     #[error(

@@ -13,10 +13,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use longhouse_core::{
     AgentName, CommitRefusal, CrewRefusal, GateError, InvalidId, InvalidMessage, InvalidPath, InvalidTask,
-    LockId, LockRefusal, Refusal, TalkRefusal, TaskRefusal, Unauthenticated,
+    LockId, LockRefusal, Refusal, Suspended, TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
-use longhouse_store::{StoreError, SubmitError, Suspended};
+use longhouse_store::{StoreError, SubmitError};
 use longhouse_workspace::{CommitError, WorkspaceError};
 use serde_json::{Map, Value, json};
 
@@ -494,9 +494,7 @@ fn committing(error: CommitError) -> ApiError {
         CommitError::Gate(GateError::CommitUnknown) => SubmitError::CommitUnknown.into(),
         CommitError::Gate(GateError::Busy) => SubmitError::Busy.into(),
         CommitError::Gate(GateError::Closed) => SubmitError::Closed.into(),
-        CommitError::Gate(GateError::Suspended(why)) => {
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "storage_failed", why).retry_after(CHANGE_RETRY)
-        }
+        CommitError::Gate(GateError::Suspended(why)) => SubmitError::Suspended(why).into(),
         CommitError::Gate(GateError::Mismatch) => {
             ApiError::unexpected("the coordinator answered something else")
         }

@@ -113,7 +113,7 @@ async fn part(content: Content, range: Option<&str>) -> Result<Response, ApiErro
     };
     let asked = range.and_then(|range| http_range_header::parse_range_header(range).ok());
     let asked = asked.map(|asked| asked.validate(size)).transpose().map_err(|_| {
-        let detail = format!("the file has {size} bytes");
+        let detail = format!("the file has {size} bytes; ask for a part of those");
         ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", detail).with("size", size)
     })?;
     let (status, first, length) = match asked.as_deref() {

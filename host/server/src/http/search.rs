@@ -87,7 +87,7 @@ enum OutputMode {
 
 /// A glob, or several.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a glob, or a list of globs")]
 enum Globs {
     One(String),
     Several(Vec<String>),

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use longhouse_core::*;
 use rusqlite::Connection;
 
-use crate::{Coordinator, OpenOptions, RunFilter, SubmitError, Suspended, SystemClock};
+use crate::{Coordinator, OpenOptions, RunFilter, SubmitError, SystemClock};
 
 struct Project {
     dir: tempfile::TempDir,

@@ -11,7 +11,7 @@ use crate::{Follow, Kind, OpenOptions, View, WorkspaceError};
 /// Where a wish leads: paths without links.
 #[derive(Debug)]
 pub(super) struct Target {
-    path: ProjectPath,
+    pub(super) path: ProjectPath,
     /// For a move.
     from: Option<ProjectPath>,
     /// Whether everything beneath is meant, too.

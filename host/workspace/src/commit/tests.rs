@@ -1,16 +1,18 @@
 //! Through the door, on a real disk, with a coordinator that lets everybody.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use longhouse_core::{BootNumber, Commit, FileGrants, PathPattern, ReservationId, Unfinished, Verb};
 
 use super::*;
 
-/// Lets everybody, and remembers.
+/// Lets everybody, unless told to refuse numbers, and remembers.
 #[derive(Default)]
-struct Lenient(Mutex<Vec<(Arc<Commit>, &'static str)>>);
+struct Lenient(Mutex<Vec<(Arc<Commit>, &'static str)>>, Mutex<BTreeSet<ReservationId>>, AtomicBool);
 
 impl Lenient {
     fn stand(&self, number: CommitNumber, stands: &'static str) {
@@ -27,6 +29,7 @@ impl CommitGate for Lenient {
     fn reserve(&self, _: &Reservation, _: &Author, _: Option<Timestamp>) -> Result<Granted, GateError> {
         let number = self.0.lock().unwrap().len() as u64 + 1 + getrandom();
         let reservation = ReservationId { boot: BootNumber(1), number };
+        self.1.lock().unwrap().insert(reservation);
         Ok(Granted::Reserved(Reserved { reservation, task: None, deadline: Timestamp::from_millis(0) }))
     }
 
@@ -35,6 +38,10 @@ impl CommitGate for Lenient {
     }
 
     fn intent(&self, reservation: ReservationId, redo: &RedoList) -> Result<CommitNumber, GateError> {
+        if self.2.load(Ordering::Relaxed) {
+            return Err(GateError::Refused(longhouse_core::Refusal::Superseded));
+        }
+        self.1.lock().unwrap().remove(&reservation);
         let known = &mut *self.0.lock().unwrap();
         let number = CommitNumber(known.len() as u64 + 1);
         let (agent, task, run, keyed, at) = (None, None, None, None, Timestamp::from_millis(0));
@@ -52,8 +59,9 @@ impl CommitGate for Lenient {
     }
 
     fn abort(&self, what: Undo, _: Abort) {
-        if let Undo::Intended(commit) = what {
-            self.stand(commit, "aborted");
+        match what {
+            Undo::Intended(commit) => self.stand(commit, "aborted"),
+            Undo::Reserved(set) => assert!(self.1.lock().unwrap().remove(&set), "it was given back before"),
         }
     }
 
@@ -70,7 +78,6 @@ impl CommitGate for Lenient {
 
 /// A number that no reservation before had.
 fn getrandom() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
     static LAST: AtomicU64 = AtomicU64::new(0);
     LAST.fetch_add(1_000, Ordering::Relaxed)
 }
@@ -320,4 +327,20 @@ fn what_cannot_be_put_in_place_is_taken_back_and_given_up() {
     assert!(matches!(stopped, Err(CommitError::Conflict { .. })), "{stopped:?}");
     assert_eq!(project.read("a.txt").as_deref(), Some("a.txt"), "the first of them is as it was");
     assert_eq!((project.gate.stands(), project.staged()), (vec!["aborted"], 0));
+}
+
+#[test]
+fn what_comes_to_nothing_keeps_no_paths_from_others_and_leaves_nothing_staged() {
+    let project = Project::new();
+    let into_itself = Wish::Move { from: path("d"), to: path("d/x"), expected: Expected::Absent };
+    project.commit(&[write("new", "x", Expected::Absent), into_itself]).unwrap_err();
+    project
+        .commit(&[write("new", "x", Expected::Absent), write("a.txt", "x", Expected::Absent)])
+        .unwrap_err();
+    project.commit(&[write("a.txt", "a.txt", Expected::Anything)]).unwrap();
+    project.gate.2.store(true, Ordering::Relaxed);
+    let refused = project.commit(&[write("new/file", "x", Expected::Absent)]);
+    assert!(matches!(refused, Err(CommitError::Gate(GateError::Refused(_)))), "{refused:?}");
+    assert_eq!((project.gate.1.lock().unwrap().len(), project.staged()), (0, 0));
+    assert_eq!(project.read("new"), None);
 }

@@ -14,6 +14,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::{Disk, Place};
+use crate::resolve::settle;
 use crate::{Root, Stat, WorkspaceError};
 
 /// What the link that is a mark points to: no link in a project may be absolute.
@@ -127,6 +128,7 @@ impl Files {
             .map_err(|errno| if matches!(errno, Errno::LOOP | Errno::NOTDIR) { Errno::NOENT } else { errno })
     }
 
+    /// What lies there. Opened here, because a name in a directory is meant, and not where a path leads.
     fn look(&self, place: &Place) -> Result<Option<Version>, WorkspaceError> {
         let Named { directory, name } = match self.named(place) {
             Err(Errno::NOENT) => return Ok(None),
@@ -143,7 +145,11 @@ impl Files {
             FileType::RegularFile => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 let file = openat(&directory, &*name, flags, Mode::empty())?.into();
-                Ok(Some(self.root.version_of_file(&file, Stat::of_open(&file)?)?))
+                let stat = Stat::of_open(&file)?;
+                if stat.identity != Stat::of_open(&found)?.identity {
+                    return Err(WorkspaceError::Unstable);
+                }
+                Ok(Some(self.root.version_of_file(&file, stat)?))
             }
             FileType::Symlink => of(EntryKind::Link, readlinkat(&found, "", Vec::new())?.to_bytes()),
             FileType::Directory => of(EntryKind::Directory, list(&found)?.as_bytes()),
@@ -189,7 +195,7 @@ fn errno(error: io::Error) -> Errno {
 
 impl Disk for Files {
     fn version(&self, place: &Place) -> io::Result<Option<Version>> {
-        self.look(place).map_err(|error| match error {
+        settle(|| self.look(place)).map_err(|error| match error {
             WorkspaceError::Io(source) => source,
             other => io::Error::other(other),
         })
