@@ -143,6 +143,18 @@ fn hidden() {
     server.worker().run(["echo"]);
 }
 
+#[test]
+fn write() {
+    let server = server();
+    let agent = tight(&server);
+    let acts =
+        ["truncate:new=1", "append:new=2", "read:new", "replace:new=3", "read:new", "remove:new", "exit:7"];
+    let argv = [&["fixture-write"][..], &acts].concat();
+    let reply = agent.run_with(serde_json::json!({ "argv": argv }));
+    assert_eq!((&reply["outcome"]["code"], &reply["stdout"]), (&7.into(), &"12\n3\n".into()), "{reply}");
+    assert_eq!(reply["changes"]["status"], "nothing", "{reply}");
+}
+
 /// A fixture that prints `OP PATH -> ok|ERROR` for each attempt was refused each of at least `least` times.
 fn refused_every_time(reply: &Value, least: usize) {
     assert_eq!(outcome(reply), "exited", "{reply}");

@@ -16,6 +16,7 @@ mod fixtures;
 mod grants;
 mod locks;
 mod policies;
+mod publish;
 mod queue;
 mod retries;
 mod runs;

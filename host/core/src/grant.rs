@@ -114,7 +114,8 @@ impl FileGrants {
         }
     }
 
-    fn hide(&self, path: &ProjectPath) -> bool {
+    /// Whether `path` is denied, and so does not exist for the agent.
+    pub fn hide(&self, path: &ProjectPath) -> bool {
         self.deny.iter().any(|glob| glob.matches(path))
     }
 

@@ -17,6 +17,7 @@ mod lock;
 mod paths;
 mod pattern;
 mod profile;
+mod publication;
 mod queue;
 mod refusal;
 mod remembered;
@@ -58,6 +59,7 @@ pub use lock::{
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};
 pub use profile::{CommandRules, Limits, LimitsRequest, Profile, Profiles};
+pub use publication::{ChangeKind, Fate, PathChange, PathConflict, Publication, Publish};
 pub use queue::{LabelLimit, QueueCommand, QueueEvent, QueueFacts, QueueLimits, QueueRules, Scope};
 pub use refusal::Refusal;
 pub use remembered::{KeptReply, Keyed};

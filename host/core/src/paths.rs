@@ -107,8 +107,13 @@ impl ProjectPath {
     }
 
     /// The directories above this path, the lowest first, the root last.
-    pub(crate) fn above(&self) -> impl Iterator<Item = &str> {
+    pub fn above(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(parent(&self.0), |path| parent(path))
+    }
+
+    /// Whether `other` lies beneath this path.
+    pub fn is_above(&self, other: &Self) -> bool {
+        other.above().any(|directory| directory == self.0)
     }
 
     /// Whether one of these is the other, or lies beneath it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{AgentName, Hold, Limits, LimitsRequest, ProjectPath, RunId, Timestamp};
+use crate::{AgentName, Hold, Limits, LimitsRequest, ProjectPath, Publication, RunId, Timestamp};
 
 /// What an agent asks to have run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +168,8 @@ pub struct RunRecord {
     pub status: RunStatus,
     /// What it wrote; empty while it runs.
     pub output: Output,
+    /// What it changed; `None` while it runs, and of what may change nothing.
+    pub changes: Option<Publication>,
 }
 
 impl Output {

@@ -234,5 +234,6 @@ fn interrupted_record(run: &LiveRun, now: Timestamp) -> RunRecord {
             at: now,
         },
         output: Output::default(),
+        changes: None,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use longhouse_core::{Access, FileGrants, Limits, ProjectPath};
+use longhouse_core::{FileGrants, Limits, ProjectPath};
 use longhouse_engine::{Engine, EngineConfig, RunSpec};
 use longhouse_workspace::{Root, View};
 
@@ -28,7 +28,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         stdin: Bytes::new(),
         limits: Limits::default(),
         view: View::new(Arc::new(Root::open(Path::new("."))?), Arc::new(FileGrants::everything())),
-        access: Access::ReadOnly,
     };
 
     let mut times = Vec::new();

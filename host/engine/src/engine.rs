@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use longhouse_core::{Access, Limits, ProjectPath};
+use longhouse_core::{Limits, ProjectPath};
 use longhouse_workspace::View;
 
 use crate::compile::Compiler;
@@ -51,10 +51,8 @@ pub struct RunSpec {
     pub stdin: Bytes,
     /// What it may spend.
     pub limits: Limits,
-    /// The project, as its agent sees it.
+    /// The project, as its agent sees it; if that can be changed, so it is, and nothing is published by it.
     pub view: View,
-    /// Whether it may change the project.
-    pub access: Access,
 }
 
 impl Engine {

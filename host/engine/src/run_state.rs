@@ -62,7 +62,7 @@ impl RunState {
         // A file being read is a descriptor and a stream.
         let files = usize::try_from(max_open).unwrap_or(usize::MAX);
         table.set_max_capacity(files.saturating_mul(2).saturating_add(MAX_OTHER_RESOURCES));
-        let fs = FsState::new(spec.view.clone(), spec.access, max_open, counters);
+        let fs = FsState::new(spec.view.clone(), max_open, counters);
         Self { wasi: builder.build(), table, memory, fs }
     }
 }

@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0005_crew.sql"),
     include_str!("../migrations/0006_commits.sql"),
     include_str!("../migrations/0007_completed.sql"),
+    include_str!("../migrations/0008_run_changes.sql"),
 ];
 
 /// Brings the database to the newest schema, in one transaction.

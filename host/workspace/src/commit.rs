@@ -2,24 +2,30 @@
 
 mod busy;
 mod prepare;
+mod publish;
 mod retire;
 mod stage;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
-mod tests;
+pub(crate) mod tests;
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use longhouse_core::{
-    Abort, Author, Authorship, Change, CommitGate, CommitNumber, GateError, Granted, Operation, ProjectPath,
-    RedoList, Reservation, Reserved, Timestamp, Undo, Unfinished, Version,
+    Abort, AgentName, Author, Authorship, Change, CommitGate, CommitNumber, GateError, Granted, Operation,
+    PathChange, ProjectPath, RedoList, Reservation, Reserved, Timestamp, Undo, Unfinished, Version,
 };
 
-use crate::publish::{self, Disk as _, Files, Place, Recovered, Stopped};
-use crate::{Root, View, WorkspaceError};
+use crate::publish::{Disk as _, Files, Place, Recovered, Stopped, apply, recover, touched};
+use crate::{ChangeSet, Quota, Reader, Root, View, WorkspaceError};
 use busy::Busy;
 use prepare::Prepared;
 use retire::Retirer;
+pub(crate) use stage::be_like;
+
+/// Of how many agents it is remembered what they were served.
+const READERS: usize = 1_024;
 
 /// A change that is wished for.
 #[derive(Debug, Clone)]
@@ -102,6 +108,12 @@ pub enum CommitError {
         /// What lies there.
         current: Option<Version>,
     },
+    /// What a run's changes were made in the belief of is no longer so.
+    #[error("{} of the paths were changed by others since the run saw them", conflicts.len())]
+    Conflicts {
+        /// Which.
+        conflicts: Vec<Conflict>,
+    },
     /// Two of the wishes are about one path.
     #[error("{path} is changed twice in one request; say once what becomes of it")]
     Twice {
@@ -119,6 +131,22 @@ pub enum CommitError {
     Unknown(#[source] Stopped),
 }
 
+impl CommitError {
+    /// Whether it may be done all the same, so that what is staged may be needed.
+    pub const fn may_be_done(&self) -> bool {
+        matches!(self, Self::Unknown(_) | Self::Gate(GateError::CommitUnknown | GateError::Mismatch))
+    }
+}
+
+/// A path that is not what it was when it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Which.
+    pub path: ProjectPath,
+    /// What lies there.
+    pub current: Option<Version>,
+}
+
 /// A project's directory with the coordinator that decides who may change it.
 pub struct Workspace {
     root: Arc<Root>,
@@ -126,6 +154,7 @@ pub struct Workspace {
     gate: Arc<dyn CommitGate + Send + Sync>,
     retirer: Retirer,
     busy: Busy,
+    readers: Mutex<HashMap<AgentName, Arc<Reader>>>,
 }
 
 impl Workspace {
@@ -138,7 +167,8 @@ impl Workspace {
             .map_err(|source| CommitError::Path { path: ProjectPath::root(), source })?;
         let files = Arc::new(files);
         let retirer = Retirer::start(Arc::clone(&files), Arc::clone(&gate));
-        let workspace = Self { root, files, gate, retirer, busy: Busy::default() };
+        let (busy, readers) = Default::default();
+        let workspace = Self { root, files, gate, retirer, busy, readers };
         workspace.drop_what_nobody_needs()?;
         workspace.recover()?;
         Ok(workspace)
@@ -177,7 +207,7 @@ impl Workspace {
     /// What the disk does not do stays unfinished, and its paths stay reserved, until somebody mends the disk and the server
     /// begins again.
     fn finish(&self, unfinished: Vec<Unfinished>) {
-        let Recovered { finished, external, stopped } = publish::recover(&*self.files, &unfinished);
+        let Recovered { finished, external, stopped } = recover(&*self.files, &unfinished);
         if let Some(stopped) = stopped {
             let cause = std::error::Error::source(&stopped).map(ToString::to_string);
             tracing::error!(%stopped, cause, "changes to files could not be finished; their paths stay reserved");
@@ -213,21 +243,100 @@ impl Workspace {
     ) -> Result<Committed, CommitError> {
         let targets = prepare::resolve(view, wishes)?;
         let paths = Reservation::new(prepare::changes(&targets)).map_err(GateError::from)?;
-        let reserved = match self.gate.reserve(&paths, &Author::Agent(author), wait_until)? {
+        let committed = self
+            .carry_out(author, &paths, wait_until, |reserved| self.prepare(view, wishes, &paths, reserved));
+        committed.map_err(|(error, staged)| {
+            prepare::drop_staged(&self.files, &staged);
+            error
+        })
+    }
+
+    /// An empty set of changes for a run of this agent. `name` is one that no other set ever had: letters, digits and `-`.
+    pub fn change_set(&self, name: String, quota: Quota, reader: &Arc<Reader>) -> ChangeSet {
+        ChangeSet::new(Arc::clone(&self.files), name, quota, Arc::clone(reader))
+    }
+
+    /// What this agent was last served.
+    pub fn reader(&self, agent: &AgentName) -> Arc<Reader> {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() >= READERS && !readers.contains_key(agent) {
+            // Forgotten are those that nobody is at work for: at worst they are warned once more than needed.
+            readers.retain(|_, reader| Arc::strong_count(reader) > 1);
+        }
+        Arc::clone(readers.entry(agent.clone()).or_default())
+    }
+
+    /// What a set would do, in the order in which it is done.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn outline(&self, set: &ChangeSet) -> Result<Vec<PathChange>, WorkspaceError> {
+        Ok(set.plan(&self.root)?.outline())
+    }
+
+    /// Makes all changes of a set at once, or none of them. `view` is the project as the author may see it now. Waits until
+    /// `wait_until` for others who change the same paths. The set is the author's still if nothing was changed.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    pub fn publish(
+        &self,
+        view: &View,
+        author: Authorship,
+        set: &ChangeSet,
+        wait_until: Option<Timestamp>,
+    ) -> Result<Committed, CommitError> {
+        let at_root = |source| CommitError::Path { path: ProjectPath::root(), source };
+        let plan = set.plan(&self.root).map_err(at_root)?;
+        if plan.steps.is_empty() {
+            return Ok(Committed { number: None, versions: Vec::new() });
+        }
+        let paths = Reservation::new(plan.changes()).map_err(GateError::from)?;
+        plan.settle(&self.files).map_err(at_root)?;
+        plan.give();
+        let published = self.carry_out(author, &paths, wait_until, |reserved| {
+            publish::prepare(view, &self.files, &plan, reserved.reservation)
+        });
+        match published {
+            // What was put in place is under its staged name no more, and what was as it should be already can go.
+            Ok(committed) => {
+                plan.take_back();
+                Ok(committed)
+            }
+            Err((error, _)) => {
+                if !error.may_be_done() {
+                    plan.take_back();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything from the reservation on. With an error comes what is still staged, and nobody needs.
+    fn carry_out(
+        &self,
+        author: Authorship,
+        paths: &Reservation,
+        wait_until: Option<Timestamp>,
+        prepare: impl FnOnce(Reserved) -> Result<Prepared, CommitError>,
+    ) -> Result<Committed, (CommitError, Vec<Change>)> {
+        let plain = |error: CommitError| (error, Vec::new());
+        let granted = self.gate.reserve(paths, &Author::Agent(author), wait_until);
+        let reserved = match granted.map_err(|error| plain(error.into()))? {
             Granted::Reserved(reserved) => reserved,
             Granted::Committed(number) => {
                 return Ok(Committed { number: Some(number), versions: Vec::new() });
             }
         };
-        let Prepared { changes, versions } = match self.prepare(view, wishes, &paths, reserved) {
+        let Prepared { changes, versions } = match prepare(reserved) {
             Ok(prepared) if prepared.changes.is_empty() => {
-                self.give_back(reserved, "all is so already", &[]);
+                self.give_back(reserved, "all is so already");
                 return Ok(Committed { number: None, versions: prepared.versions });
             }
             Ok(prepared) => prepared,
             Err(error) => {
-                self.give_back(reserved, &error.to_string(), &[]);
-                return Err(error);
+                self.give_back(reserved, &error.to_string());
+                return Err(plain(error));
             }
         };
         let _busy = self.busy.begin(reserved.reservation);
@@ -238,19 +347,21 @@ impl Workspace {
         let (number, redo) = match intended {
             Ok(intended) => intended,
             // What is staged may be needed: it has a number, or not.
-            Err(error @ (GateError::CommitUnknown | GateError::Mismatch)) => return Err(error.into()),
+            Err(error @ (GateError::CommitUnknown | GateError::Mismatch)) => return Err(plain(error.into())),
             Err(error) => {
-                self.give_back(reserved, &error.to_string(), &changes);
-                return Err(error.into());
+                self.give_back(reserved, &error.to_string());
+                return Err((error.into(), changes));
             }
         };
-        self.put_in_place(number, &redo)?;
-        Ok(Committed { number: Some(number), versions })
+        match self.put_in_place(number, &redo) {
+            Ok(()) => Ok(Committed { number: Some(number), versions }),
+            Err(error) if error.may_be_done() => Err(plain(error)),
+            Err(error) => Err((error, changes)),
+        }
     }
 
-    /// Lets others have the paths of a set that comes to nothing, and drops what was staged for it.
-    fn give_back(&self, reserved: Reserved, why: &str, changes: &[Change]) {
-        prepare::drop_staged(&self.files, changes);
+    /// Lets others have the paths of a set that comes to nothing.
+    fn give_back(&self, reserved: Reserved, why: &str) {
         self.gate.abort(Undo::Reserved(reserved.reservation), Abort::Refused { detail: why.into() });
     }
 
@@ -271,7 +382,7 @@ impl Workspace {
     }
 
     fn put_in_place(&self, number: CommitNumber, redo: &RedoList) -> Result<(), CommitError> {
-        match publish::apply(&*self.files, redo) {
+        match apply(&*self.files, redo) {
             Ok(()) => {
                 self.gate.published(number);
                 self.retirer.retire(redo, number);
@@ -292,11 +403,10 @@ impl Workspace {
     /// Nothing of a commit is in place any more. Nobody looks at it again once that is recorded: what was taken back has to
     /// be safe.
     fn give_up(&self, number: CommitNumber, redo: &RedoList, why: Abort) -> Result<(), CommitError> {
-        self.files.sync(&publish::touched(redo)).map_err(|source| {
+        self.files.sync(&touched(redo)).map_err(|source| {
             CommitError::Unknown(Stopped::HalfDone { path: ProjectPath::root(), source })
         })?;
         self.gate.abort(Undo::Intended(number), why);
-        prepare::drop_staged(&self.files, redo.changes());
         Ok(())
     }
 

@@ -29,6 +29,17 @@ pub enum WorkspaceError {
     /// More links than the kernel would follow.
     #[error("too many symbolic links")]
     TooManyLinks,
+    /// Nothing can be changed here.
+    #[error("nothing can be changed here: the run was started to read only")]
+    ReadOnly,
+    /// More would be staged than may be.
+    #[error("the run would stage more than its {most} {what}")]
+    Quota {
+        /// Of what: `bytes` or `entries`.
+        what: &'static str,
+        /// How much may be.
+        most: u64,
+    },
     /// A component changed while it was being resolved, again and again.
     #[error("path keeps changing while it is being opened")]
     Unstable,

@@ -6,7 +6,7 @@
 //! viewer may not know of. What may be done is asked of the grants, with the path that was arrived at.
 
 mod beneath;
-mod change;
+mod change_set;
 mod commit;
 mod error;
 mod list;
@@ -23,8 +23,8 @@ mod tests;
 mod version;
 mod view;
 
-pub use change::{NewTime, Times};
-pub use commit::{CommitError, Committed, Expected, Wish, Workspace};
+pub use change_set::{ChangeSet, NewTime, OwnFile, Quota, Reader, Times};
+pub use commit::{CommitError, Committed, Conflict, Expected, Wish, Workspace};
 pub use error::WorkspaceError;
 pub use list::{Entry, ListOptions, Listing};
 pub use open::{Create, OpenFile, OpenOptions, Opened};

@@ -3,8 +3,9 @@
 use std::fs::File;
 
 use longhouse_core::{ProjectPath, Verb};
-use rustix::fs::{Mode, OFlags, fstat, openat};
+use rustix::fs::{OFlags, fstat};
 
+use crate::change_set::{By, Lies, OwnFile};
 use crate::resolve::{Found, settle};
 use crate::{Follow, Kind, Stat, View, WorkspaceError};
 
@@ -44,8 +45,18 @@ pub struct Opened {
     pub file: File,
     /// What it was when it was opened.
     pub stat: Stat,
-    /// Where it really is: without links.
+    /// Where it is seen: without links.
     pub path: ProjectPath,
+    pub(crate) lies: Lies,
+    /// What to ask before it is written to; `None` of what is open for reading.
+    pub own: Option<OwnFile>,
+}
+
+impl Opened {
+    /// Where it lies in the project, unless it is of a change set.
+    pub fn in_project(&self) -> Option<&ProjectPath> {
+        self.lies.in_project()
+    }
 }
 
 /// A regular file, open for reading.
@@ -74,75 +85,75 @@ impl View {
     }
 
     fn try_open(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
+        if options.write || options.truncate || options.create != Create::No {
+            self.own()?;
+        }
         let follow =
             if options.no_follow || options.create == Create::New { Follow::No } else { Follow::Last };
         match self.try_find(path, follow) {
             Ok(_) if options.create == Create::New => Err(WorkspaceError::Exists),
-            Ok(found) => self.open_found(found, options),
-            Err(WorkspaceError::NotFound) if options.create != Create::No => {
-                self.create_file(&self.resolve(path, follow)?, options)
+            Ok(found) => self.open_as(found, options),
+            Err(WorkspaceError::NotFound) => {
+                let path = self.resolve(path, follow)?;
+                if options.create != Create::No {
+                    return match self.create_own(&path, options) {
+                        // It is there by now, or was there and is not to be seen.
+                        Err(WorkspaceError::Exists) if options.create == Create::IfMissing => {
+                            Err(WorkspaceError::Unstable)
+                        }
+                        created => created,
+                    };
+                }
+                if let (Some(own), Ok(Lies::InProject(at))) = (&self.own, self.lies(&path)) {
+                    own.saw_nothing(&at);
+                }
+                Err(WorkspaceError::NotFound)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Opens what was found, unless something else is there by now.
-    pub(crate) fn open_found(&self, found: Found, options: OpenOptions) -> Result<Opened, WorkspaceError> {
-        let flags = match found.stat.kind {
+    fn open_as(&self, found: Found, options: OpenOptions) -> Result<Opened, WorkspaceError> {
+        let writes = options.write || options.truncate;
+        match found.stat.kind {
             // What `open` with O_NOFOLLOW says.
             Kind::Link => return Err(WorkspaceError::TooManyLinks),
-            Kind::Directory if options.write || options.truncate => return Err(WorkspaceError::IsADirectory),
-            Kind::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+            Kind::Directory if writes => return Err(WorkspaceError::IsADirectory),
+            Kind::Directory => return self.open_found(found, options),
             Kind::File if options.directory => return Err(WorkspaceError::NotADirectory),
-            Kind::File => {
-                self.check_access(&found.path, options)?;
-                access(options)
-            }
+            Kind::File => {}
+        }
+        if options.read || !writes {
+            self.check_read(&found.path, &found.lies)?;
+        }
+        if writes {
+            self.check(Verb::Write, &found.path)?;
+            return self.open_own(found, options);
+        }
+        let opened = self.open_found(found, options)?;
+        if let (Some(own), Lies::InProject(at)) = (&self.own, &opened.lies) {
+            own.saw(at, &opened.stat, By::Reading, Some(&opened.file))?;
+        }
+        Ok(opened)
+    }
+
+    /// Opens what was found, and is no link, unless something else is there by now. What may be done is not asked.
+    pub(crate) fn open_found(&self, found: Found, options: OpenOptions) -> Result<Opened, WorkspaceError> {
+        let flags = match found.stat.kind {
+            Kind::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+            Kind::File | Kind::Link => access(options),
         };
         // Should a FIFO have taken its place, this does not wait for the other end.
-        let fd = self.root.beneath.open(&found.path, flags | OFlags::NONBLOCK).map_err(changed)?;
+        let fd = self.open_place(&found.lies, flags | OFlags::NONBLOCK).map_err(changed)?;
         let stat = Stat::of(&fstat(&fd)?).filter(|stat| stat.identity == found.stat.identity);
         let stat = stat.ok_or(WorkspaceError::Unstable)?;
-        let file = File::from(fd);
-        // Only now: a file that took this one's place in between has lost nothing.
-        if options.truncate {
-            file.set_len(0).map_err(WorkspaceError::Io)?;
-        }
-        Ok(Opened { file, stat, path: found.path })
-    }
-
-    fn check_access(&self, path: &ProjectPath, options: OpenOptions) -> Result<(), WorkspaceError> {
-        let writes = options.write || options.truncate;
-        if options.read || !writes {
-            self.check(Verb::Read, path)?;
-        }
-        if writes { self.check(Verb::Write, path) } else { Ok(()) }
-    }
-
-    /// Creates the file `path`, which has no links.
-    fn create_file(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
-        let (parent, name) = self.parent_of(path)?;
-        let path = parent.path.join(name)?;
-        self.check(Verb::Create, &path)?;
-        if options.read {
-            self.check(Verb::Read, &path)?;
-        }
-        let flags = access(options) | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // The umask takes from this what new files should not have.
-        let created = openat(&parent.fd, name, flags, Mode::from_raw_mode(0o666));
-        let fd = created.map_err(|errno| match WorkspaceError::from(errno) {
-            // It is there by now, or was there and is not to be seen.
-            WorkspaceError::Exists if options.create == Create::IfMissing => WorkspaceError::Unstable,
-            other => other,
-        })?;
-        let stat = Stat::of(&fstat(&fd)?).ok_or(WorkspaceError::Unstable)?;
-        Ok(Opened { file: File::from(fd), stat, path })
+        Ok(Opened { file: File::from(fd), stat, path: found.path, lies: found.lies, own: None })
     }
 }
 
 /// What it means when something cannot be opened as what it was found to be.
-fn changed(errno: rustix::io::Errno) -> WorkspaceError {
-    match WorkspaceError::from(errno) {
+pub(crate) fn changed(error: WorkspaceError) -> WorkspaceError {
+    match error {
         WorkspaceError::NotFound
         | WorkspaceError::NotADirectory
         | WorkspaceError::IsADirectory
@@ -151,7 +162,7 @@ fn changed(errno: rustix::io::Errno) -> WorkspaceError {
     }
 }
 
-const fn access(options: OpenOptions) -> OFlags {
+pub(crate) const fn access(options: OpenOptions) -> OFlags {
     match (options.read, options.write || options.truncate) {
         (true, true) => OFlags::RDWR,
         (false, true) => OFlags::WRONLY,

@@ -1,5 +1,7 @@
 //! Reading one directory.
 
+use std::collections::HashSet;
+
 use longhouse_core::{PRIVATE_DIR, ProjectPath};
 use rustix::fs::{AtFlags, Dir, DirEntry, FileType, OFlags, statat};
 
@@ -9,9 +11,15 @@ use crate::{Kind, OpenOptions, Root, Stat, View, WorkspaceError};
 /// left out, as what is invisible is.
 pub struct ReadDir {
     dir: Dir,
-    /// Where it is, without links.
+    /// Where it is seen, without links.
     path: ProjectPath,
+    /// Where it lies, if that is in the project.
+    at: Option<ProjectPath>,
     view: View,
+    /// What a change set has to say of it, yet to be told.
+    own: Vec<String>,
+    /// Names that are not what they are in the project.
+    said: HashSet<String>,
 }
 
 /// Something in a directory.
@@ -30,7 +38,15 @@ impl View {
     /// When it does not exist, leads outside, or is no directory.
     pub fn read_dir(&self, path: &ProjectPath) -> Result<ReadDir, WorkspaceError> {
         let opened = self.open_at(path, OpenOptions { directory: true, ..OpenOptions::default() })?;
-        Ok(ReadDir { dir: Dir::new(opened.file)?, path: opened.path, view: self.clone() })
+        let said = self.own.as_ref().map(|own| own.names_in(&opened.path)).unwrap_or_default();
+        Ok(ReadDir {
+            at: opened.in_project().cloned(),
+            dir: Dir::new(opened.file)?,
+            path: opened.path,
+            view: self.clone(),
+            own: said.iter().filter(|(_, is_gone)| !is_gone).map(|(name, _)| name.clone()).collect(),
+            said: said.into_iter().map(|(name, _)| name).collect(),
+        })
     }
 }
 
@@ -61,13 +77,16 @@ impl Root {
 impl ReadDir {
     /// The facts of a child that is still there.
     pub(crate) fn stat(&self, name: &str) -> Option<Stat> {
+        if self.said.contains(name) {
+            return self.view.look(&self.path.join(name).ok()?).ok().map(|found| found.stat);
+        }
         let stat = statat(self.dir.fd().ok()?, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
         Stat::of(&stat).filter(|stat| Some(stat.identity) != self.view.root.private)
     }
 
     fn visible(&self, entry: &DirEntry) -> Option<Child> {
         let name = entry.file_name().to_str().ok()?;
-        if matches!(name, "." | ".." | PRIVATE_DIR) {
+        if matches!(name, "." | ".." | PRIVATE_DIR) || self.said.contains(name) {
             return None;
         }
         let kind = match Kind::of(entry.file_type()) {
@@ -77,7 +96,11 @@ impl ReadDir {
         };
         // Deeper than any path can say.
         let path = self.path.join(name).ok()?;
-        self.view.shows(&path, kind).then(|| Child { name: name.to_owned(), kind })
+        let is_shown_there = match &self.at {
+            Some(at) if *at != self.path => self.view.shows(&at.join(name).ok()?, kind),
+            Some(_) | None => true,
+        };
+        (is_shown_there && self.view.shows(&path, kind)).then(|| Child { name: name.to_owned(), kind })
     }
 }
 
@@ -85,6 +108,14 @@ impl Iterator for ReadDir {
     type Item = Result<Child, WorkspaceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        while let Some(name) = self.own.pop() {
+            let Ok(path) = self.path.join(&name) else { continue };
+            match self.view.look(&path) {
+                Ok(found) => return Some(Ok(Child { name, kind: found.stat.kind })),
+                Err(WorkspaceError::NotFound) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
         loop {
             match self.dir.next()? {
                 Ok(entry) => {

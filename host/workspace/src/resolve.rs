@@ -6,6 +6,7 @@ use longhouse_core::{InvalidPath, ProjectPath};
 use rustix::fs::{OFlags, fstat, readlinkat};
 use rustix::io::Errno;
 
+use crate::change_set::Lies;
 use crate::{Kind, Stat, View, WorkspaceError};
 
 /// The most links in one path: what Linux itself allows.
@@ -28,7 +29,9 @@ pub enum Follow {
 
 /// What a path leads to: where that really is, and a descriptor that can do nothing but name it.
 pub(crate) struct Found {
+    /// Where it is seen.
     pub(crate) path: ProjectPath,
+    pub(crate) lies: Lies,
     pub(crate) stat: Stat,
     pub(crate) fd: OwnedFd,
 }
@@ -144,16 +147,32 @@ impl View {
 
     /// Looks at `path` without following anything; [`WorkspaceError::Unstable`] if a link is on the way.
     pub(crate) fn look(&self, path: &ProjectPath) -> Result<Found, WorkspaceError> {
-        let fd =
-            self.root.beneath.open(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(|errno| match errno {
+        let lies = self.lies(path)?;
+        let fd = self.open_place(&lies, OFlags::PATH | OFlags::NOFOLLOW)?;
+        let stat = Stat::of(&fstat(&fd)?).ok_or(WorkspaceError::NotFound)?;
+        let is_shown = match &lies {
+            Lies::InProject(at) if at != path => {
+                self.shows(at, stat.kind) && !self.root.is_private(at, stat.identity)
+            }
+            Lies::InProject(at) => !self.root.is_private(at, stat.identity),
+            Lies::Staged(_) => true,
+        };
+        if is_shown && self.shows(path, stat.kind) {
+            Ok(Found { path: path.clone(), lies, stat, fd })
+        } else {
+            Err(WorkspaceError::NotFound)
+        }
+    }
+
+    /// Opens what lies there; [`WorkspaceError::Unstable`] if a link is on the way.
+    pub(crate) fn open_place(&self, lies: &Lies, flags: OFlags) -> Result<OwnedFd, WorkspaceError> {
+        match lies {
+            Lies::InProject(at) => self.root.beneath.open(at, flags).map_err(|errno| match errno {
                 Errno::LOOP => WorkspaceError::Unstable,
                 other => other.into(),
-            })?;
-        let stat = Stat::of(&fstat(&fd)?).ok_or(WorkspaceError::NotFound)?;
-        if !self.shows(path, stat.kind) || self.root.is_private(path, stat.identity) {
-            return Err(WorkspaceError::NotFound);
+            }),
+            Lies::Staged(staged) => staged.open(flags),
         }
-        Ok(Found { path: path.clone(), stat, fd })
     }
 }
 

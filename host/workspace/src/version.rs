@@ -24,19 +24,19 @@ const PIECE: usize = 256 << 10;
 
 /// What a file's facts say about whether it is still the same: equal facts, once they are settled, are of equal content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fingerprint {
+pub(crate) struct Fingerprint {
     size: u64,
     modified: (i64, u32),
     changed: (i64, u32),
 }
 
 impl Fingerprint {
-    const fn of(stat: &Stat) -> Self {
+    pub(crate) const fn of(stat: &Stat) -> Self {
         Self { size: stat.size, modified: stat.modified, changed: stat.changed }
     }
 
     /// Whether a change would show by now.
-    fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         clock_gettime(ClockId::Realtime).tv_sec - self.changed.0.max(self.modified.0) > SETTLED
     }
 }

@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use longhouse_core::{FileGrants, ProjectPath, Verb};
 
+use crate::change_set::{ChangeSet, Lies};
 use crate::{Kind, Root, WorkspaceError};
 
-/// The project's directory as those with these grants see it. Cheap to clone.
+/// The project's directory as those with these grants see it, with changes of their own on top if they have some.
+/// Without, nothing can be changed. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct View {
     pub(crate) root: Arc<Root>,
     pub(crate) grants: Arc<FileGrants>,
+    pub(crate) own: Option<Arc<ChangeSet>>,
 }
 
 impl View {
     /// What lies beneath `root`, as far as `grants` reach.
     pub const fn new(root: Arc<Root>, grants: Arc<FileGrants>) -> Self {
-        Self { root, grants }
+        Self { root, grants, own: None }
     }
 
     /// Whether something of this kind, which lies at the link-free `path`, exists for whoever looks.
@@ -30,6 +33,15 @@ impl View {
     /// Whether this may be done with the link-free `path`.
     pub fn grants(&self, verb: Verb, path: &ProjectPath) -> bool {
         self.grants.grant(verb, path)
+    }
+
+    /// Passes if what is seen at `path` may be read, and what lies at `lies`.
+    pub(crate) fn check_read(&self, path: &ProjectPath, lies: &Lies) -> Result<(), WorkspaceError> {
+        self.check(Verb::Read, path)?;
+        match lies {
+            Lies::InProject(at) if at != path => self.check(Verb::Read, at),
+            Lies::InProject(_) | Lies::Staged(_) => Ok(()),
+        }
     }
 
     /// Passes if it may be.

@@ -81,6 +81,7 @@ pub(super) fn become_job(context: &mut Context<'_>, id: RunId) -> Answer {
         started_at: run.started_at,
         status: RunStatus::Running,
         output: Output::default(),
+        changes: None,
     };
     let agent = run.agent.clone();
     context.step.rows.push(Row::PutRun(Box::new(record)));

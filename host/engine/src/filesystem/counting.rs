@@ -1,11 +1,17 @@
 //! Counting what a run does with files.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamResult};
+use longhouse_workspace::OwnFile;
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+use wasmtime_wasi::p2::{
+    DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult,
+};
 
+use super::error::code;
 use super::state::Slot;
 
 /// What a run has done with files so far.
@@ -45,17 +51,43 @@ impl Counters {
     }
 }
 
-/// A stream whose bytes are counted, and whose file is open for as long as it is.
-pub(super) struct Counted<S> {
-    stream: S,
-    counters: Arc<Counters>,
-    _slot: Slot,
+/// Where a file is written to, and whether it may become as long as that.
+pub(super) struct Growth {
+    pub(super) _slot: Slot,
+    pub(super) file: Arc<File>,
+    /// `None` of what is open for reading alone, which the stock implementation refuses to write to.
+    pub(super) own: Option<OwnFile>,
+    /// The next byte to be written; `None` for wherever the file ends.
+    pub(super) position: Option<u64>,
 }
 
-impl Counted<DynInputStream> {
+impl Growth {
+    /// Passes if so many bytes may be written there.
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), ErrorCode> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let from = match self.position {
+            Some(position) => position,
+            None => self.file.metadata().map_err(ErrorCode::from)?.len(),
+        };
+        let end = from.saturating_add(bytes);
+        own.grow(&*self.file, end).map_err(code)?;
+        self.position = self.position.map(|_| end);
+        Ok(())
+    }
+}
+
+/// A stream whose bytes are counted, and whose file is open for as long as it is.
+pub(super) struct Counted<S, K> {
+    stream: S,
+    counters: Arc<Counters>,
+    kept: K,
+}
+
+impl Counted<DynInputStream, Slot> {
     /// Counts what is read from `stream`.
     pub(super) fn input(stream: DynInputStream, counters: &Arc<Counters>, slot: Slot) -> DynInputStream {
-        Box::new(Self { stream, counters: Arc::clone(counters), _slot: slot })
+        Box::new(Self { stream, counters: Arc::clone(counters), kept: slot })
     }
 
     fn count(&self, bytes: Bytes) -> Bytes {
@@ -64,22 +96,30 @@ impl Counted<DynInputStream> {
     }
 }
 
-impl Counted<DynOutputStream> {
-    /// Counts what is written to `stream`.
-    pub(super) fn output(stream: DynOutputStream, counters: &Arc<Counters>, slot: Slot) -> DynOutputStream {
-        Box::new(Self { stream, counters: Arc::clone(counters), _slot: slot })
+impl Counted<DynOutputStream, Growth> {
+    /// Counts what is written to `stream`, and holds it to what the run may stage.
+    pub(super) fn output(
+        stream: DynOutputStream,
+        counters: &Arc<Counters>,
+        growth: Growth,
+    ) -> DynOutputStream {
+        Box::new(Self { stream, counters: Arc::clone(counters), kept: growth })
+    }
+
+    fn grow(&mut self, bytes: usize) -> StreamResult<()> {
+        self.kept.add(bytes).map_err(|code| StreamError::LastOperationFailed(code.into()))
     }
 }
 
 #[async_trait::async_trait]
-impl<S: Pollable> Pollable for Counted<S> {
+impl<S: Pollable, K: Send + 'static> Pollable for Counted<S, K> {
     async fn ready(&mut self) {
         self.stream.ready().await;
     }
 }
 
 #[async_trait::async_trait]
-impl InputStream for Counted<DynInputStream> {
+impl InputStream for Counted<DynInputStream, Slot> {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
         self.stream.read(size).map(|bytes| self.count(bytes))
     }
@@ -96,9 +136,10 @@ impl InputStream for Counted<DynInputStream> {
 }
 
 #[async_trait::async_trait]
-impl OutputStream for Counted<DynOutputStream> {
+impl OutputStream for Counted<DynOutputStream, Growth> {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let length = bytes.len();
+        self.grow(length)?;
         self.stream.write(bytes)?;
         self.counters.written(length);
         Ok(())
@@ -107,6 +148,7 @@ impl OutputStream for Counted<DynOutputStream> {
     /// Passed on, as [`InputStream::blocking_read`] is.
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         let length = bytes.len();
+        self.grow(length)?;
         self.stream.blocking_write_and_flush(bytes).await?;
         self.counters.written(length);
         Ok(())

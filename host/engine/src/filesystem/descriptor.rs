@@ -1,22 +1,21 @@
 //! `wasi:filesystem/types` `descriptor`: every call of it.
 //!
 //! Calls with a path go to `longhouse-workspace`; calls on what is open already go to the stock
-//! implementation, which has no path to follow there.
+//! implementation, which has no path to follow there. What is open for writing is a staged file of the run.
 
-use longhouse_workspace::Times;
+use longhouse_workspace::{Follow, Times};
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntryStream, ErrorCode, Filesize,
-    HostDescriptor, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
+    Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntryStream, Filesize, HostDescriptor,
+    MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsResult};
 
 use super::FsView;
 use super::convert::{descriptor_stat, follow, metadata_hash, new_time, open_options};
-use super::counting::Counted;
+use super::counting::{Counted, Growth};
 use super::error::code;
-use super::state::Slot;
 
 type Fd = Resource<Descriptor>;
 
@@ -31,9 +30,6 @@ impl HostDescriptor for FsView<'_> {
     ) -> FsResult<Fd> {
         let path = self.path(&fd, &path)?;
         let (options, mode) = open_options(path_flags, open_flags, flags)?;
-        if options.write {
-            self.writable()?;
-        }
         // First: what cannot be handed over is not created or cut either.
         let slot = self.slot()?;
         let opened = self.fs.view.open_at(&path, options).map_err(code)?;
@@ -75,25 +71,21 @@ impl HostDescriptor for FsView<'_> {
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.writable()?;
         let path = self.entry(&fd, &path)?;
         Ok(self.fs.view.create_dir(&path).map_err(code)?)
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.writable()?;
         let path = self.entry(&fd, &path)?;
         Ok(self.fs.view.remove_file(&path).map_err(code)?)
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.writable()?;
         let path = self.entry(&fd, &path)?;
         Ok(self.fs.view.remove_dir(&path).map_err(code)?)
     }
 
     async fn rename_at(&mut self, fd: Fd, from: String, to_fd: Fd, to: String) -> FsResult<()> {
-        self.writable()?;
         let from = self.entry(&fd, &from)?;
         let to = self.entry(&to_fd, &to)?;
         Ok(self.fs.view.rename(&from, &to).map_err(code)?)
@@ -107,20 +99,28 @@ impl HostDescriptor for FsView<'_> {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
-        self.writable()?;
         let path = self.path(&fd, &path)?;
         let times = Times { accessed: new_time(accessed)?, modified: new_time(modified)? };
         Ok(self.fs.view.set_times(&path, follow(flags), times).map_err(code)?)
     }
 
-    /// Links cannot be made: a second name would outlive what was granted for the first.
-    async fn link_at(&mut self, _: Fd, _: PathFlags, _: String, _: Fd, _: String) -> FsResult<()> {
-        Err(ErrorCode::NotPermitted.into())
+    /// A copy: no file here has two names, because a second one would outlive what was granted for the first.
+    async fn link_at(
+        &mut self,
+        fd: Fd,
+        flags: PathFlags,
+        from: String,
+        to_fd: Fd,
+        to: String,
+    ) -> FsResult<()> {
+        let from = self.path(&fd, &from)?;
+        let to = self.entry(&to_fd, &to)?;
+        Ok(self.fs.view.copy_file(&from, follow(flags), &to).map_err(code)?)
     }
 
-    /// As [`HostDescriptor::link_at`].
-    async fn symlink_at(&mut self, _: Fd, _: String, _: String) -> FsResult<()> {
-        Err(ErrorCode::NotPermitted.into())
+    async fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
+        let path = self.entry(&fd, &path)?;
+        Ok(self.fs.view.symlink(&target, &path).map_err(code)?)
     }
 
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
@@ -131,15 +131,15 @@ impl HostDescriptor for FsView<'_> {
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
-        let slot = self.slot_of(&fd)?;
+        let growth = self.growth(&fd, Some(offset))?;
         let stream = self.stock().write_via_stream(fd, offset)?;
-        self.push_output(stream, slot)
+        self.push_output(stream, growth)
     }
 
     fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
-        let slot = self.slot_of(&fd)?;
+        let growth = self.growth(&fd, None)?;
         let stream = self.stock().append_via_stream(fd)?;
-        self.push_output(stream, slot)
+        self.push_output(stream, growth)
     }
 
     async fn read(&mut self, fd: Fd, length: Filesize, offset: Filesize) -> FsResult<(Vec<u8>, bool)> {
@@ -149,31 +149,38 @@ impl HostDescriptor for FsView<'_> {
     }
 
     async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
+        self.growth(&fd, Some(offset))?.add(bytes.len())?;
         let written = self.stock().write(fd, bytes, offset).await?;
         self.fs.counters.written(usize::try_from(written).unwrap_or(usize::MAX));
         Ok(written)
     }
 
     async fn set_size(&mut self, fd: Fd, size: Filesize) -> FsResult<()> {
-        self.writable()?;
+        self.growth(&fd, Some(size))?.add(0)?;
         self.stock().set_size(fd, size).await
     }
 
     async fn set_times(&mut self, fd: Fd, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<()> {
-        self.writable()?;
-        self.stock().set_times(fd, accessed, modified).await
+        if self.is_own(&fd)? {
+            return self.stock().set_times(fd, accessed, modified).await;
+        }
+        let times = Times { accessed: new_time(accessed)?, modified: new_time(modified)? };
+        let path = self.opened_path(&fd)?;
+        Ok(self.fs.view.set_times(path, Follow::No, times).map_err(code)?)
     }
 
     async fn advise(&mut self, fd: Fd, offset: Filesize, length: Filesize, advice: Advice) -> FsResult<()> {
         self.stock().advise(fd, offset, length, advice).await
     }
 
+    /// Nothing to do: what is published is synced then, all at once.
     async fn sync(&mut self, fd: Fd) -> FsResult<()> {
-        self.stock().sync(fd).await
+        self.opened_path(&fd).map(drop)
     }
 
+    /// As [`HostDescriptor::sync`].
     async fn sync_data(&mut self, fd: Fd) -> FsResult<()> {
-        self.stock().sync_data(fd).await
+        self.opened_path(&fd).map(drop)
     }
 
     async fn get_flags(&mut self, fd: Fd) -> FsResult<DescriptorFlags> {
@@ -197,9 +204,9 @@ impl FsView<'_> {
     fn push_output(
         &mut self,
         stream: Resource<DynOutputStream>,
-        slot: Slot,
+        growth: Growth,
     ) -> FsResult<Resource<DynOutputStream>> {
         let stream = self.table.delete(stream)?;
-        Ok(self.table.push(Counted::output(stream, &self.fs.counters, slot))?)
+        Ok(self.table.push(Counted::output(stream, &self.fs.counters, growth))?)
     }
 }

@@ -15,6 +15,8 @@ pub(super) fn code(error: WorkspaceError) -> ErrorCode {
         WorkspaceError::NotEmpty => ErrorCode::NotEmpty,
         WorkspaceError::OutsideProject => ErrorCode::NotPermitted,
         WorkspaceError::NotGranted { .. } => ErrorCode::Access,
+        WorkspaceError::ReadOnly => ErrorCode::ReadOnly,
+        WorkspaceError::Quota { .. } => ErrorCode::Quota,
         WorkspaceError::TooManyLinks => ErrorCode::Loop,
         WorkspaceError::Unstable => ErrorCode::Busy,
         WorkspaceError::Invalid(InvalidPath::TooLong) => ErrorCode::NameTooLong,

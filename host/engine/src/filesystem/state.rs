@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use longhouse_core::{Access, ProjectPath, Verb};
-use longhouse_workspace::{Follow, Opened, Stat, View};
+use longhouse_core::ProjectPath;
+use longhouse_workspace::{Follow, Opened, OwnFile, Stat, View};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{
@@ -14,13 +14,13 @@ use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
 use super::Counters;
+use super::counting::Growth;
 use super::error::code;
 
 /// The file system of one run.
 pub(crate) struct FsState {
     pub(super) view: View,
     pub(super) counters: Arc<Counters>,
-    access: Access,
     slots: Arc<Semaphore>,
     /// What the guest holds, by its number in the table.
     open: HashMap<u32, Place>,
@@ -35,6 +35,8 @@ struct Place {
     /// Where it is in the project, without links.
     path: ProjectPath,
     slot: Slot,
+    /// What to ask before it is written to.
+    own: Option<OwnFile>,
 }
 
 /// The file system and the table of the store that it lives in.
@@ -57,11 +59,12 @@ impl HasData for ProjectFs {
 }
 
 impl FsState {
-    /// A file system that shows what `view` does, in which at most `max_open` files and directories are open at once.
-    pub(crate) fn new(view: View, access: Access, max_open: u32, counters: Arc<Counters>) -> Self {
+    /// A file system that shows what `view` does, and changes it if that can be changed; at most `max_open` files and
+    /// directories are open at once.
+    pub(crate) fn new(view: View, max_open: u32, counters: Arc<Counters>) -> Self {
         let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let slots = Arc::new(Semaphore::new(max_open));
-        Self { view, counters, access, slots, open: HashMap::new(), stock: WasiFilesystemCtx::default() }
+        Self { view, counters, slots, open: HashMap::new(), stock: WasiFilesystemCtx::default() }
     }
 }
 
@@ -69,14 +72,6 @@ impl FsView<'_> {
     /// The stock implementation, for what needs no path.
     pub(super) fn stock(&mut self) -> WasiFilesystemCtxView<'_> {
         WasiFilesystemCtxView { ctx: &mut self.fs.stock, table: self.table }
-    }
-
-    /// Passes if the run may change the project.
-    pub(super) fn writable(&self) -> FsResult<()> {
-        match self.fs.access {
-            Access::ReadWrite => Ok(()),
-            Access::ReadOnly => Err(ErrorCode::ReadOnly.into()),
-        }
     }
 
     /// The project path of the directory `fd`.
@@ -119,6 +114,30 @@ impl FsView<'_> {
         Ok(Arc::clone(&self.place(fd)?.slot))
     }
 
+    /// Where what is open as `fd` was when it was opened.
+    pub(super) fn opened_path(&self, fd: &Resource<Descriptor>) -> FsResult<&ProjectPath> {
+        Ok(&self.place(fd)?.path)
+    }
+
+    /// Whether what is open as `fd` is a file of the run's own.
+    pub(super) fn is_own(&self, fd: &Resource<Descriptor>) -> FsResult<bool> {
+        Ok(self.place(fd)?.own.is_some())
+    }
+
+    /// Writing to `fd` at a byte, or at its end.
+    pub(super) fn growth(&self, fd: &Resource<Descriptor>, position: Option<u64>) -> FsResult<Growth> {
+        let Place { slot, own, .. } = self.place(fd)?;
+        match self.table.get(fd)? {
+            Descriptor::File(file) => Ok(Growth {
+                _slot: Arc::clone(slot),
+                file: Arc::clone(&file.file),
+                own: own.clone(),
+                position,
+            }),
+            Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
+        }
+    }
+
     fn place(&self, fd: &Resource<Descriptor>) -> FsResult<&Place> {
         Ok(self.fs.open.get(&fd.rep()).ok_or(ErrorCode::BadDescriptor)?)
     }
@@ -130,17 +149,11 @@ impl FsView<'_> {
         mode: OpenMode,
         slot: Slot,
     ) -> FsResult<Resource<Descriptor>> {
-        let Opened { file, stat, path } = opened;
-        let directory_mode = match self.fs.access {
-            Access::ReadOnly => OpenMode::READ,
-            Access::ReadWrite => OpenMode::READ | OpenMode::WRITE,
-        };
-        // What is created may be written through the descriptor that this gives, even if never again.
-        let writes = mode.contains(OpenMode::WRITE) || self.fs.view.grants(Verb::Write, &path);
-        let perms = match self.fs.access {
-            Access::ReadWrite if writes => FsPerms::ReadWrite,
-            Access::ReadWrite | Access::ReadOnly => FsPerms::ReadOnly,
-        };
+        let Opened { file, stat, path, own, .. } = opened;
+        let can_change = self.fs.view.can_change();
+        let directory_mode = if can_change { OpenMode::READ | OpenMode::WRITE } else { OpenMode::READ };
+        let writes = own.is_some() || (can_change && stat.is_directory());
+        let perms = if writes { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
         // A guest has its thread to itself, so its file calls block there instead of hopping to another.
         let descriptor = if stat.is_directory() {
             Descriptor::Dir(Dir::new(file, perms, directory_mode, true))
@@ -148,7 +161,7 @@ impl FsView<'_> {
             Descriptor::File(File::new(file, perms, mode, true))
         };
         let resource = self.table.push(descriptor)?;
-        self.fs.open.insert(resource.rep(), Place { path, slot });
+        self.fs.open.insert(resource.rep(), Place { path, slot, own });
         self.fs.counters.opened();
         Ok(resource)
     }

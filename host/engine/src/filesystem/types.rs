@@ -15,6 +15,9 @@ impl Host for FsView<'_> {
         &mut self,
         error: Resource<wasmtime::Error>,
     ) -> wasmtime::Result<Option<ErrorCode>> {
+        if let Some(code) = self.table.get(&error)?.downcast_ref::<ErrorCode>() {
+            return Ok(Some(*code));
+        }
         self.stock().filesystem_error_code(error)
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use longhouse_core::{Access, FileGrants, Limits, Outcome, ProjectPath};
+use longhouse_core::{FileGrants, Limits, Outcome, ProjectPath};
 use longhouse_workspace::{Root, View};
 
 use crate::{Engine, EngineConfig, EngineError, Finished, RunSpec, ToolState, componentize};
@@ -66,7 +66,6 @@ impl Bench {
                 Arc::new(Root::open(&self.dir.path().join("project")).unwrap()),
                 Arc::new(FileGrants::everything()),
             ),
-            access: Access::ReadWrite,
         }
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Agent, AgentName, Caller, Command, Hold, Outcome, Output, ProjectPath, Refusal, Role, RunRecord,
-    RunStatus, TaskCommand, Under, Verdict,
+    Access, Agent, AgentName, Caller, Command, Hold, Outcome, Output, ProjectPath, Publish, Refusal, Role,
+    RunRecord, RunStatus, TaskCommand, Under, Verdict,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::SubmitError;
@@ -122,6 +122,8 @@ fn new_run(check: &Check) -> NewRun {
         wait: Duration::MAX,
         under: Under::NoLease,
         access: Access::ReadOnly,
+        publish: Publish::Never,
+        locks: Vec::new(),
     }
 }
 
@@ -143,6 +145,7 @@ fn passes(error: &AppError) -> bool {
         | AppError::UnknownCommand(_)
         | AppError::NoSuchDirectory(_)
         | AppError::UnknownRun(_)
+        | AppError::NothingKept(_)
         | AppError::UnknownCommit(_)
         | AppError::CursorAhead { .. }
         | AppError::StaleState { .. }

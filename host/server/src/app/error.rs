@@ -62,6 +62,9 @@ pub enum AppError {
     /// No run that the caller may see has this id.
     #[error("there is no run {0}")]
     UnknownRun(RunId),
+    /// There are no changes of the run to be published or dropped.
+    #[error("no changes of run {0} are kept for you: they were published or dropped, or there were none")]
+    NothingKept(RunId),
     /// No commit has this number.
     #[error("there is no commit {}; GET /commits lists those there are", .0.0)]
     UnknownCommit(CommitNumber),

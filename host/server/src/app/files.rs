@@ -38,12 +38,15 @@ pub enum Content {
 /// # Errors
 /// When there is none that can be reached, or it may not be read.
 pub async fn read(project: &Project, agent: &Agent, path: ProjectPath) -> Result<Served, AppError> {
-    on(project, agent, path, |view, path| {
+    let reader = project.workspace.reader(&agent.name);
+    on(project, agent, path, move |view, path| {
         let opened = view.read_file(path)?;
         if let Some((bytes, version)) = opened.content(AT_ONCE)? {
+            reader.served(opened.path, Some(version));
             return Ok(Served { version, content: Content::Bytes(bytes) });
         }
         let version = view.version(&opened)?;
+        reader.served(opened.path, Some(version));
         Ok(Served { version, content: Content::File(opened.file, opened.stat.size) })
     })
     .await
@@ -82,8 +85,8 @@ pub async fn lines(
     (first, count): (usize, usize),
     most: usize,
 ) -> Result<Lines, AppError> {
-    let read = on(project, agent, path.clone(), |view, path| view.read_file(path)?.content(MAX_TEXT)).await?;
-    let (content, version) = read.ok_or(AppError::TooLong { path, most: MAX_TEXT })?;
+    let (content, version) =
+        whole(project, agent, &path).await?.ok_or(AppError::TooLong { path, most: MAX_TEXT })?;
     let size = content.len();
     match String::from_utf8(content) {
         Ok(content) => Ok(some_lines(&content, version, (first, count), most)),
@@ -238,8 +241,26 @@ pub async fn edit(
     Ok((texts.into_iter().map(wish).collect(), edited))
 }
 
+/// All of a file that is no longer than [`MAX_TEXT`].
+async fn whole(
+    project: &Project,
+    agent: &Agent,
+    path: &ProjectPath,
+) -> Result<Option<(Vec<u8>, Version)>, AppError> {
+    let reader = project.workspace.reader(&agent.name);
+    on(project, agent, path.clone(), move |view, path| {
+        let opened = view.read_file(path)?;
+        let content = opened.content(MAX_TEXT)?;
+        if let Some((_, version)) = &content {
+            reader.served(opened.path, Some(*version));
+        }
+        Ok(content)
+    })
+    .await
+}
+
 async fn text(project: &Project, agent: &Agent, path: &ProjectPath) -> Result<(String, Version), AppError> {
-    let read = on(project, agent, path.clone(), |view, path| view.read_file(path)?.content(MAX_TEXT)).await?;
+    let read = whole(project, agent, path).await?;
     let (content, version) = read.ok_or(AppError::TooLong { path: path.clone(), most: MAX_TEXT })?;
     let content = String::from_utf8(content).map_err(|_| AppError::NoText(path.clone()))?;
     Ok((content, version))
@@ -272,7 +293,12 @@ pub async fn commit(
     let (workspace, view) = (Arc::clone(&project.workspace), project.view_of(agent));
     let until = app.clock.now().plus_millis(PATIENCE_MS);
     let done = tokio::task::spawn_blocking(move || workspace.commit(&view, author, &wishes, Some(until)));
-    Ok(done.await.map_err(|_| AppError::CutOff)??)
+    let committed = done.await.map_err(|_| AppError::CutOff)??;
+    let reader = project.workspace.reader(&agent.name);
+    for (path, version) in &committed.versions {
+        reader.served(path.clone(), *version);
+    }
+    Ok(committed)
 }
 
 /// Works on a path where blocking is allowed.

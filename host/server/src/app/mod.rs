@@ -15,6 +15,7 @@ pub mod messages;
 mod presence;
 pub mod progress;
 mod project;
+pub mod publish;
 pub mod queue;
 pub mod runs;
 pub mod shared;

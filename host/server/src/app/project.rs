@@ -14,6 +14,7 @@ use longhouse_workspace::{CommitError, Root, View, Workspace, WorkspaceError};
 
 use super::checks::{Check, Checks};
 use super::presence::Presence;
+use super::publish::Kept;
 use super::{AppError, LiveRuns};
 use crate::config::{self, ConfigError, Webhook};
 use crate::home::Home;
@@ -44,6 +45,8 @@ pub struct Project {
     pub checks: Checks,
     /// Whom to tell of what happens.
     pub webhooks: Vec<Webhook>,
+    /// Changes that were not published, of runs that ended.
+    pub kept: Kept,
     presence: Presence,
     _lock: ProjectLock,
 }
@@ -117,7 +120,7 @@ impl Project {
         let workspace = open_workspace(root, &coordinator)?;
         // Set once, just here.
         let _ = opened.set(Arc::downgrade(&workspace));
-        let presence = Presence::default();
+        let (presence, kept) = Default::default();
         Ok(Self {
             name,
             home,
@@ -126,6 +129,7 @@ impl Project {
             live,
             checks,
             webhooks: config.webhooks,
+            kept,
             presence,
             _lock: lock,
         })

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, LimitsRequest, Outcome, Output,
-    ProjectPath, Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun, Under,
+    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Fence, LimitsRequest, LockId, Outcome,
+    Output, ProjectPath, Publication, Publish, Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
+    Under,
 };
 use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
 use longhouse_store::{Clock, RunFilter};
-use longhouse_workspace::Follow;
+use longhouse_workspace::{ChangeSet, Follow, Quota};
 use tokio::sync::oneshot;
 
 use super::live::LiveRun;
+use super::publish::{self, Draft};
 use super::{App, AppError, Phase, Project};
 
 /// What is to be run, and how long its caller waits for it.
@@ -35,6 +37,10 @@ pub struct NewRun {
     pub under: Under,
     /// What it may change, below its profile.
     pub access: Access,
+    /// When its changes are published.
+    pub publish: Publish,
+    /// Locks that must be in force then, and the agent's.
+    pub locks: Vec<(LockId, Fence)>,
 }
 
 /// A run as it is told of: its record so far.
@@ -104,6 +110,7 @@ pub async fn find(
         started_at: run.started_at,
         status: RunStatus::Running,
         output: Output::default(),
+        changes: None,
     })))
 }
 
@@ -203,8 +210,10 @@ impl Execution {
         let live = self.project.live.add(started.id, started.agent.clone());
         let record = Arc::new(begun(&started, &new));
         let _ = told.send(Ok(Admitted { live: Arc::clone(&live), record: Arc::clone(&record) }));
-        let phase = match self.engine.start(spec(&self.project, tool, started, new)).await {
-            Ok(handle) => self.follow(&live, &record, &handle).await,
+        let draft = draft(&self.project, &started, &new);
+        let set = draft.as_ref().map(|draft| &draft.set);
+        let phase = match self.engine.start(spec(&self.project, tool, started, new, set)).await {
+            Ok(handle) => self.follow(&live, &record, &handle, draft).await,
             Err(error) => self.fail(&record, error),
         };
         // Its row is on its way: whoever finds it no longer live asks the coordinator, and is answered after it.
@@ -221,16 +230,27 @@ impl Execution {
         Ok(*started)
     }
 
-    async fn follow(&self, live: &LiveRun, record: &RunRecord, handle: &RunHandle) -> Phase {
+    async fn follow(
+        &self,
+        live: &LiveRun,
+        record: &RunRecord,
+        handle: &RunHandle,
+        draft: Option<Draft>,
+    ) -> Phase {
         live.began(handle);
         let finished = handle.finished().await;
-        let (outcome, output) = (finished.outcome.clone(), finished.output.clone());
-        Phase::Ended(self.end(record, outcome, finished.consumption, output))
+        let (mut outcome, output) = (finished.outcome.clone(), finished.output.clone());
+        let mut changes = None;
+        if let Some(draft) = draft {
+            let (ended, publication) = publish::end(&self.project, draft, outcome, self.clock.now()).await;
+            (outcome, changes) = (ended, Some(publication));
+        }
+        Phase::Ended(self.end(record, outcome, finished.consumption, output, changes))
     }
 
     fn fail(&self, record: &RunRecord, error: EngineError) -> Phase {
         let outcome = Outcome::Killed(format!("it could not be started: {error}"));
-        self.end(record, outcome, Consumption::default(), Output::default());
+        self.end(record, outcome, Consumption::default(), Output::default(), None);
         Phase::Failed(Arc::new(error))
     }
 
@@ -241,9 +261,10 @@ impl Execution {
         outcome: Outcome,
         consumption: Consumption,
         output: Output,
+        changes: Option<Publication>,
     ) -> Arc<RunRecord> {
         let status = RunStatus::Ended { outcome, consumption, at: self.clock.now() };
-        let record = RunRecord { status, output, ..record.clone() };
+        let record = RunRecord { status, output, changes, ..record.clone() };
         self.project.coordinator.tell(Caller::Server, Command::EndRun(Box::new(record.clone())));
         Arc::new(record)
     }
@@ -258,13 +279,39 @@ fn begun(started: &StartedRun, new: &NewRun) -> RunRecord {
         started_at: started.started_at,
         status: RunStatus::Running,
         output: Output::default(),
+        changes: None,
     }
 }
 
-fn spec(project: &Project, tool: ToolRef, started: StartedRun, new: NewRun) -> RunSpec {
+/// Where the changes of a run go that may make some.
+fn draft(project: &Project, started: &StartedRun, new: &NewRun) -> Option<Draft> {
+    match (started.access, new.access) {
+        (Access::ReadWrite, Access::ReadWrite) => {}
+        (Access::ReadOnly, _) | (_, Access::ReadOnly) => return None,
+    }
+    let quota = Quota { bytes: started.limits.staged, entries: started.limits.files };
+    let reader = project.workspace.reader(&started.agent);
+    Some(Draft {
+        run: started.id,
+        agent: started.agent.clone(),
+        hold: started.hold,
+        locks: new.locks.clone(),
+        publish: new.publish,
+        set: Arc::new(project.workspace.change_set(started.id.to_string(), quota, &reader)),
+    })
+}
+
+fn spec(
+    project: &Project,
+    tool: ToolRef,
+    started: StartedRun,
+    new: NewRun,
+    changes: Option<&Arc<ChangeSet>>,
+) -> RunSpec {
     let mut env: Vec<_> =
         started.env.into_iter().filter(|(name, _)| !new.env.iter().any(|(own, _)| own == name)).collect();
     env.extend(new.env);
+    let view = project.view(started.files);
     RunSpec {
         tool,
         argv: new.argv,
@@ -272,10 +319,9 @@ fn spec(project: &Project, tool: ToolRef, started: StartedRun, new: NewRun) -> R
         cwd: new.cwd,
         stdin: new.stdin,
         limits: started.limits,
-        view: project.view(started.files),
-        access: match (started.access, new.access) {
-            (Access::ReadWrite, Access::ReadWrite) => Access::ReadWrite,
-            (Access::ReadOnly, _) | (_, Access::ReadOnly) => Access::ReadOnly,
+        view: match changes {
+            Some(changes) => view.with(Arc::clone(changes)),
+            None => view,
         },
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use longhouse_core::{Authorship, Fence, Hold, Keyed, LockId, ProjectPath, TaskId, Under, Version};
+use longhouse_core::{Authorship, Fence, Hold, Keyed, ProjectPath, TaskId, Under, Version};
 use longhouse_workspace::{CommitError, Committed, Expected, Wish};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::{InPath, Sent, parse, project_path};
+use super::extract::{InPath, Sent, ShownLock, parse, project_path};
 use crate::app::files::{self, Edit, Edited};
 use crate::app::{App, AppError};
 
@@ -32,13 +32,6 @@ struct Authority {
     task: Option<TaskId>,
     fence: Option<Fence>,
     locks: Vec<ShownLock>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ShownLock {
-    id: LockId,
-    fence: Fence,
 }
 
 #[derive(Deserialize)]
@@ -309,7 +302,7 @@ fn author(
         (Some(_), None, _) => return Err(ApiError::invalid("fence", "has to be given with task")),
         (None, Some(_), _) => return Err(ApiError::invalid("task", "has to be given with fence")),
     };
-    let locks = locks.into_iter().map(|lock| (lock.id, lock.fence)).collect();
+    let locks = locks.into_iter().map(ShownLock::into).collect();
     Ok(Authorship { under, locks, keyed, ..Authorship::of(caller.agent.name.clone()) })
 }
 

@@ -13,11 +13,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use longhouse_core::{
     AgentName, CommitRefusal, CrewRefusal, GateError, InvalidId, InvalidMessage, InvalidPath, InvalidTask,
-    LockId, LockRefusal, Refusal, Suspended, TalkRefusal, TaskRefusal, Unauthenticated,
+    LockId, LockRefusal, Publication, Refusal, Suspended, TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError};
-use longhouse_workspace::{CommitError, WorkspaceError};
+use longhouse_workspace::{CommitError, Conflict, WorkspaceError};
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
@@ -167,6 +167,7 @@ impl From<AppError> for ApiError {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with("field", "cwd")
             }
             AppError::UnknownRun(_) => unknown_run(detail),
+            AppError::NothingKept(_) => ApiError::new(StatusCode::NOT_FOUND, "nothing_kept", detail),
             AppError::UnknownCommit(_) => Self::new(StatusCode::NOT_FOUND, "unknown_commit", detail),
             AppError::CursorAhead { last, .. } => {
                 Self::new(StatusCode::CONFLICT, "cursor_ahead", detail).with("last", last)
@@ -462,6 +463,13 @@ fn workspace(path: &str, error: &WorkspaceError) -> ApiError {
                 .with("path", path.as_str())
                 .with("verb", verb.as_str())
         }
+        WorkspaceError::ReadOnly => {
+            ApiError::new(StatusCode::FORBIDDEN, "read_only", format!("{path}: {error}")).with("path", path)
+        }
+        WorkspaceError::Quota { .. } => {
+            ApiError::new(StatusCode::FORBIDDEN, "quota_exceeded", format!("{path}: {error}"))
+                .with("path", path)
+        }
         WorkspaceError::Invalid(error) => ApiError::invalid("path", error),
         WorkspaceError::Io(source) if source.kind() == ErrorKind::PermissionDenied => {
             let detail = format!("{path}: the server's own user may not open it");
@@ -504,6 +512,15 @@ fn committing(error: CommitError) -> ApiError {
             ApiError::new(StatusCode::PRECONDITION_FAILED, "stale_write", detail)
                 .with("path", path.as_str())
                 .with("current_version", current.map(|current| current.to_string()))
+        }
+        CommitError::Conflicts { conflicts } => {
+            let detail = format!("{detail}; run it again, and it sees what is there now");
+            let told = |conflict: &Conflict| {
+                let current = conflict.current.map(|version| version.to_string());
+                json!({ "path": conflict.path, "current_version": current })
+            };
+            let conflicts: Vec<_> = conflicts.iter().take(Publication::MOST_PATHS).map(told).collect();
+            ApiError::new(StatusCode::CONFLICT, "stale_write", detail).with("conflicts", conflicts)
         }
         CommitError::Twice { path } => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail)

@@ -8,7 +8,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
-use longhouse_core::{InvalidId, Key, Keyed, ProjectPath};
+use longhouse_core::{Fence, Hold, InvalidId, Key, Keyed, LockId, ProjectPath, TaskId, Under};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
@@ -181,4 +182,28 @@ async fn read(mut body: Body) -> Result<Vec<u8>, ApiError> {
         );
     }
     Ok(bytes)
+}
+
+/// A lock of the caller's that must be in force.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ShownLock {
+    id: LockId,
+    fence: Fence,
+}
+
+impl From<ShownLock> for (LockId, Fence) {
+    fn from(ShownLock { id, fence }: ShownLock) -> Self {
+        (id, fence)
+    }
+}
+
+/// Under which lease something is done.
+pub(super) fn under(task: Option<TaskId>, fence: Option<Fence>) -> Result<Under, ApiError> {
+    match (task, fence) {
+        (Some(task), Some(fence)) => Ok(Under::Lease(Hold { task, fence })),
+        (None, None) => Ok(Under::TheOnlyLease),
+        (Some(_), None) => Err(ApiError::invalid("fence", "has to be given with task")),
+        (None, Some(_)) => Err(ApiError::invalid("task", "has to be given with fence")),
+    }
 }

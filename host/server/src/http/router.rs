@@ -67,6 +67,8 @@ fn routes() -> Vec<Route> {
         project(Method::GET, "/v1/projects/{project}/runs/{id}", Role::Observer, get(runs::find)),
         project(Method::GET, "/v1/projects/{project}/runs/{id}/output", Role::Observer, get(runs::output)),
         project(Method::POST, "/v1/projects/{project}/runs/{id}/kill", Role::Worker, post(runs::kill)),
+        project(Method::POST, "/v1/projects/{project}/runs/{id}/commit", Role::Worker, post(runs::commit)),
+        project(Method::POST, "/v1/projects/{project}/runs/{id}/discard", Role::Worker, post(runs::discard)),
         project(Method::POST, "/v1/projects/{project}/tasks", Role::Worker, post(tasks::create)),
         project(Method::GET, "/v1/projects/{project}/tasks", Role::Observer, get(tasks::list)),
         project(Method::POST, "/v1/projects/{project}/tasks/claim", Role::Worker, post(tasks::claim)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use longhouse_core::{Chunk, Consumption, Outcome, RunRecord, RunStatus, Stream};
+use longhouse_core::{Chunk, Consumption, Outcome, Publication, RunRecord, RunStatus, Stream};
 use serde::Serialize;
 
 /// A run. What it wrote is there only where it was asked for.
@@ -20,6 +20,9 @@ pub(super) struct RunBody<'a> {
     #[serde(flatten)]
     end: Option<EndBody<'a>>,
     truncated: bool,
+    /// What it changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<&'a Publication>,
     #[serde(flatten)]
     streams: Option<StreamsBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +95,7 @@ impl<'a> RunBody<'a> {
             status,
             end,
             truncated: run.output.truncated,
+            changes: run.changes.as_ref(),
             streams: None,
             output: None,
             next: None,

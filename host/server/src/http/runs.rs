@@ -11,15 +11,15 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use longhouse_core::{Access, Fence, Hold, RunId, RunStatus, TaskId, Under};
+use longhouse_core::{Access, Fence, Publication, Publish, RunId, RunStatus, TaskId};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::{InPath, JsonBody, Parameters, project_path, wait};
+use super::extract::{InPath, JsonBody, Parameters, ShownLock, project_path, under, wait};
 use super::run_body::RunBody;
-use crate::app::App;
 use crate::app::runs::{self, NewRun, RunView};
+use crate::app::{App, publish};
 use crate::config::profile::is_env_name;
 
 /// How long a call waits for its run, unless it says otherwise.
@@ -43,6 +43,19 @@ pub(super) struct StartBody {
     wait_ms: Option<u64>,
     task: Option<TaskId>,
     fence: Option<Fence>,
+    #[serde(default)]
+    locks: Vec<ShownLock>,
+    #[serde(default)]
+    publish: Publish,
+}
+
+/// What kept changes are committed under.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CommitBody {
+    task: Option<TaskId>,
+    fence: Option<Fence>,
+    locks: Vec<ShownLock>,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +137,28 @@ pub(super) async fn kill(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// `POST /runs/{id}/commit`
+pub(super) async fn commit(
+    State(app): State<Arc<App>>,
+    Caller { project, agent, .. }: Caller,
+    InPath(id): InPath,
+    JsonBody(body): JsonBody<CommitBody>,
+) -> Result<Json<Publication>, ApiError> {
+    let locks = body.locks.into_iter().map(ShownLock::into).collect();
+    let authority = (under(body.task, body.fence)?, locks);
+    Ok(Json(publish::commit(&project, &agent, id.parse()?, authority, app.clock.now()).await?))
+}
+
+/// `POST /runs/{id}/discard`
+pub(super) async fn discard(
+    State(app): State<Arc<App>>,
+    Caller { project, agent, .. }: Caller,
+    InPath(id): InPath,
+) -> Result<StatusCode, ApiError> {
+    publish::discard(&project, &agent, id.parse()?, app.clock.now())?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 impl StartBody {
     fn validate(self) -> Result<NewRun, ApiError> {
         let stdin = match (self.stdin, self.stdin_base64) {
@@ -155,13 +190,10 @@ impl StartBody {
             stdin,
             timeout: self.timeout_ms.map(Duration::from_millis),
             wait: wait(self.wait_ms, DEFAULT_WAIT)?,
-            under: match (self.task, self.fence) {
-                (Some(task), Some(fence)) => Under::Lease(Hold { task, fence }),
-                (None, None) => Under::TheOnlyLease,
-                (Some(_), None) => return Err(ApiError::invalid("fence", "has to be given with task")),
-                (None, Some(_)) => return Err(ApiError::invalid("task", "has to be given with fence")),
-            },
+            under: under(self.task, self.fence)?,
             access: Access::ReadWrite,
+            publish: self.publish,
+            locks: self.locks.into_iter().map(ShownLock::into).collect(),
         })
     }
 }

@@ -8,12 +8,12 @@ use longhouse_core::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{from_json, integer, number, parsed};
+use super::{from_json, integer, number, parsed, to_json};
 use crate::StoreError;
 
 const COLUMNS: &str =
     "id, agent, argv, cwd, started_at, outcome, exit_code, reason, ended_at, wall_us, cpu_us,
-    peak_memory, bytes_read, bytes_written, files_opened, output, chunks, truncated";
+    peak_memory, bytes_read, bytes_written, files_opened, output, chunks, truncated, changes";
 
 /// The number a run is stored under. Later runs have greater numbers.
 pub(crate) fn key(id: RunId) -> i64 {
@@ -34,8 +34,9 @@ pub(crate) fn put(connection: &Connection, record: &RunRecord) -> Result<(), Sto
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO runs (id, agent, argv, cwd, started_at, outcome, exit_code, reason, ended_at,
-                 wall_us, cpu_us, peak_memory, bytes_read, bytes_written, files_opened, output, chunks, truncated)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                 wall_us, cpu_us, peak_memory, bytes_read, bytes_written, files_opened, output, chunks, truncated,
+                 changes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         )?
         .execute(rusqlite::params![
             key(record.id),
@@ -56,6 +57,7 @@ pub(crate) fn put(connection: &Connection, record: &RunRecord) -> Result<(), Sto
             output,
             chunks,
             record.output.truncated,
+            record.changes.as_ref().map(to_json).transpose()?,
         ])?;
     Ok(())
 }
@@ -92,7 +94,7 @@ pub(crate) fn running(connection: &Connection) -> Result<Vec<LiveRun>, StoreErro
     let mut rows = statement.query([])?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
-        let RunRecord { id, agent, argv, cwd, started_at, status: _, output: _ } = record(row)?;
+        let RunRecord { id, agent, argv, cwd, started_at, status: _, output: _, changes: _ } = record(row)?;
         runs.push(LiveRun {
             id,
             agent,
@@ -148,6 +150,7 @@ fn record(row: &Row<'_>) -> Result<RunRecord, StoreError> {
         started_at: Timestamp::from_millis(number("runs.started_at", row.get(4)?)?),
         status: status(row)?,
         output: unpack(row.get(15)?, row.get(16)?, row.get(17)?)?,
+        changes: row.get::<_, Option<String>>(18)?.map(|text| from_json("runs.changes", text)).transpose()?,
     })
 }
 

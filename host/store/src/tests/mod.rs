@@ -111,6 +111,7 @@ fn ended(id: RunId, text: &str) -> RunRecord {
             chunks: vec![chunk(0, Stream::Stderr), chunk(text.len() as u64, Stream::Stdout)],
             truncated: true,
         },
+        changes: None,
     }
 }
 

@@ -232,12 +232,12 @@ impl Preparing<'_> {
         let before = match base {
             Some(_) => {
                 // Its content is not looked at: who may write it may replace it.
-                let opened =
-                    self.view.open_at(&path, OpenOptions { write: true, ..OpenOptions::default() })?;
-                if opened.stat.kind != Kind::File {
+                let found = self.view.find(&path, Follow::No)?;
+                if found.stat.kind != Kind::File {
                     return Err(Fault::Path(WorkspaceError::IsADirectory));
                 }
-                Some(opened.file)
+                let options = OpenOptions { write: true, ..OpenOptions::default() };
+                Some(self.view.open_found(found, options)?.file)
             }
             None => None,
         };
@@ -274,12 +274,18 @@ impl Preparing<'_> {
         self.files.version(&Place::Project(path.clone())).map_err(WorkspaceError::Io)
     }
 
-    /// A name that nobody else has.
     fn name(&self, kind: char) -> Result<EntryName, WorkspaceError> {
-        let ReservationId { boot, number } = self.reservation;
-        let name = format!("{kind}{}-{number}-{}", boot.0, self.changes.len());
-        name.parse().map_err(|_| WorkspaceError::Unstable)
+        name(kind, self.reservation, self.changes.len())
     }
+}
+
+/// A name that nobody else has.
+pub(super) fn name(
+    kind: char,
+    ReservationId { boot, number }: ReservationId,
+    index: usize,
+) -> Result<EntryName, WorkspaceError> {
+    format!("{kind}{}-{number}-{index}", boot.0).parse().map_err(|_| WorkspaceError::Unstable)
 }
 
 fn check(base: Option<Version>, expected: Expected) -> Result<(), Fault> {

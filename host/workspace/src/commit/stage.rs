@@ -43,7 +43,7 @@ impl Files {
 }
 
 /// Gives a file another's mode, group and attributes, as far as that is allowed.
-fn be_like(file: &File, base: &File) -> Result<(), WorkspaceError> {
+pub(crate) fn be_like(file: &File, base: &File) -> Result<(), WorkspaceError> {
     let stat = fstat(base)?;
     // Another group than our own may be refused.
     let _ = fchown(file, None, Some(Gid::from_raw(stat.st_gid)));

@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use longhouse_core::{EntryKind, EntryName, ProjectPath, Version};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RenameFlags, fstat, fsync, mkdirat, openat, readlinkat, renameat_with,
-    symlinkat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, RenameFlags, fstat, fstatvfs, fsync, mkdirat, openat, readlinkat,
+    renameat_with, statat, symlinkat, syncfs, unlinkat,
 };
 use rustix::io::Errno;
 
 use super::{Disk, Place};
 use crate::resolve::settle;
-use crate::{Root, Stat, WorkspaceError};
+use crate::{Kind, Root, Stat, WorkspaceError};
 
 /// What the link that is a mark points to: no link in a project may be absolute.
 const MARK: &str = "/longhouse/moved";
@@ -74,9 +74,80 @@ impl Files {
         Ok(openat(&self.staged, name.as_str(), flags, Mode::from_raw_mode(0o666))?.into())
     }
 
+    /// Makes an empty directory there.
+    pub(crate) fn create_staged_dir(&self, name: &EntryName) -> Result<(), WorkspaceError> {
+        Ok(mkdirat(&self.staged, name.as_str(), Mode::from_raw_mode(0o777))?)
+    }
+
+    /// Makes a link there.
+    pub(crate) fn create_staged_link(&self, target: &str, name: &EntryName) -> Result<(), WorkspaceError> {
+        Ok(symlinkat(target, &self.staged, name.as_str())?)
+    }
+
+    /// Opens what is staged under this name, and is no link unless it is opened as one.
+    pub(crate) fn open_staged(&self, name: &EntryName, flags: OFlags) -> Result<OwnedFd, WorkspaceError> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(openat(&self.staged, name.as_str(), flags, Mode::empty())?)
+    }
+
+    /// The directory where it is staged, and its name there.
+    pub(crate) fn staged_at<'a>(&'a self, name: &'a EntryName) -> (BorrowedFd<'a>, &'a str) {
+        (self.staged.as_fd(), name.as_str())
+    }
+
+    /// Makes the content of what is staged under these names safe, and the names.
+    pub(crate) fn sync_staged(&self, names: &[(&EntryName, Kind)]) -> Result<(), WorkspaceError> {
+        /// More than so many are synced with the whole file system at once, instead of one by one.
+        const FEW: usize = 8;
+        if names.len() > FEW {
+            return Ok(syncfs(&self.staged)?);
+        }
+        for (name, kind) in names {
+            match kind {
+                // On the file systems of Linux, the sync of a new file makes its name safe, too.
+                Kind::File | Kind::Directory => fsync(self.open_staged(name, OFlags::RDONLY)?)?,
+                Kind::Link => {}
+            }
+        }
+        if names.iter().any(|(_, kind)| *kind != Kind::File) {
+            fsync(&self.staged)?;
+        }
+        Ok(())
+    }
+
+    /// Passes if the disk has room for so many bytes more: 5 % stay free, so that the database can always commit.
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), WorkspaceError> {
+        let disk = fstatvfs(&self.staged)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize).saturating_sub(bytes);
+        let all = disk.f_blocks.saturating_mul(disk.f_frsize);
+        if free < all / 20 { Err(Errno::NOSPC.into()) } else { Ok(()) }
+    }
+
+    /// Whether anything lies at `path` in the project, whatever it is.
+    pub(crate) fn has(&self, path: &ProjectPath) -> bool {
+        let Ok(Named { directory, name }) = self.named(&Place::Project(path.clone())) else { return false };
+        statat(&directory, &*name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// What lies at `path` in the project, if it is visible.
+    pub(crate) fn stat(&self, path: &ProjectPath) -> Option<Stat> {
+        let Named { directory, name } = self.named(&Place::Project(path.clone())).ok()?;
+        Stat::of(&statat(&directory, &*name, AtFlags::SYMLINK_NOFOLLOW).ok()?)
+    }
+
+    /// The version of an open file.
+    pub(crate) fn version_of(&self, file: &File) -> Result<Version, WorkspaceError> {
+        self.root.version_of_file(file, Stat::of_open(file)?)
+    }
+
+    /// The names of everything beneath the directory `path` of the project, a `/` after those of directories.
+    pub(crate) fn names_beneath(&self, path: &ProjectPath) -> Result<BTreeSet<String>, WorkspaceError> {
+        Ok(list(&self.directory(path)?)?)
+    }
+
     /// Makes an empty directory there, and makes it safe.
     pub(crate) fn stage_directory(&self, name: &EntryName) -> Result<Version, WorkspaceError> {
-        mkdirat(&self.staged, name.as_str(), Mode::from_raw_mode(0o777))?;
+        self.create_staged_dir(name)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         fsync(openat(&self.staged, name.as_str(), flags, Mode::empty())?)?;
         fsync(&self.staged)?;
@@ -144,7 +215,11 @@ impl Files {
         match kind {
             FileType::RegularFile => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let file = openat(&directory, &*name, flags, Mode::empty())?.into();
+                let file = match openat(&directory, &*name, flags, Mode::empty()) {
+                    // Another took its place just now.
+                    Err(Errno::LOOP | Errno::NOENT) => return Err(WorkspaceError::Unstable),
+                    file => file?.into(),
+                };
                 let stat = Stat::of_open(&file)?;
                 if stat.identity != Stat::of_open(&found)?.identity {
                     return Err(WorkspaceError::Unstable);
@@ -152,15 +227,24 @@ impl Files {
                 Ok(Some(self.root.version_of_file(&file, stat)?))
             }
             FileType::Symlink => of(EntryKind::Link, readlinkat(&found, "", Vec::new())?.to_bytes()),
-            FileType::Directory => of(EntryKind::Directory, list(&found)?.as_bytes()),
+            FileType::Directory => Ok(Some(version_of_names(&list(&found)?))),
             // Nothing that a commit puts anywhere: whatever is expected, it is not this.
             _ => of(EntryKind::Link, b"\0"),
         }
     }
 }
 
-/// The names of everything in a directory and beneath, with what is a directory, in order.
-fn list(directory: &OwnedFd) -> Result<String, Errno> {
+/// The version of a directory in which, and beneath, are these names.
+pub(crate) fn version_of_names(names: &BTreeSet<String>) -> Version {
+    let mut hasher = blake3::Hasher::new();
+    for name in names {
+        hasher.update(name.as_bytes()).update(b"\n");
+    }
+    Version { kind: EntryKind::Directory, hash: *hasher.finalize().as_bytes() }
+}
+
+/// The names of everything in a directory and beneath, a `/` after those of directories.
+fn list(directory: &OwnedFd) -> Result<BTreeSet<String>, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut names = BTreeSet::new();
     let mut open = vec![(String::new(), openat(directory, ".", flags, Mode::empty())?)];
@@ -173,20 +257,20 @@ fn list(directory: &OwnedFd) -> Result<String, Errno> {
             }
             let path = format!("{above}{}", name.to_string_lossy());
             if !matches!(entry.file_type(), FileType::Directory | FileType::Unknown) {
-                names.insert(format!("{path}\n"));
+                names.insert(path);
                 continue;
             }
             match openat(&directory, name, flags, Mode::empty()) {
                 Ok(beneath) => {
                     open.push((format!("{path}/"), beneath));
-                    names.insert(format!("{path}/\n"));
+                    names.insert(format!("{path}/"));
                 }
-                Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) => drop(names.insert(format!("{path}\n"))),
+                Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) => drop(names.insert(path)),
                 Err(errno) => return Err(errno),
             }
         }
     }
-    Ok(names.into_iter().collect())
+    Ok(names)
 }
 
 fn errno(error: io::Error) -> Errno {

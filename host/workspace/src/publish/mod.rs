@@ -16,4 +16,5 @@ mod tests;
 pub use apply::{Stopped, apply, undo};
 pub use disk::{Disk, Place, touched};
 pub use files::Files;
+pub(crate) use files::version_of_names;
 pub use recover::{External, Recovered, recover};

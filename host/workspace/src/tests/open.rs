@@ -46,7 +46,8 @@ fn a_link_as_the_last_name_is_followed_unless_that_is_refused() {
         assert!(matches!(open("dangling", NEW), Err(WorkspaceError::Exists)));
         let opened = open("dangling", IF_MISSING).unwrap();
         assert_eq!(opened.path, path("d/made.txt"), "created where the link leads, as open(2) does");
-        assert!(project.at("d/made.txt").is_file());
+        assert_eq!(project.content("d/made.txt").unwrap(), "");
+        assert!(!project.at("d/made.txt").exists(), "nothing is in the project before it is published");
         let unfollowed = open("file", OpenOptions { no_follow: true, ..WRITE });
         assert!(matches!(unfollowed, Err(WorkspaceError::TooManyLinks)), "{unfollowed:?}");
     }

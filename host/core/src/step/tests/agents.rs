@@ -99,6 +99,7 @@ fn ended(run: RunId, agent: AgentName) -> Box<RunRecord> {
             at: Timestamp::from_millis(1),
         },
         output: Output::default(),
+        changes: None,
     })
 }
 

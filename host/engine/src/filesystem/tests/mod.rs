@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use longhouse_core::{Access, FileGrants};
-use longhouse_workspace::{Root, View};
+use longhouse_workspace::publish::Files;
+use longhouse_workspace::{ChangeSet, Quota, Root, View};
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
@@ -48,6 +49,9 @@ struct Guest {
     fs: FsState,
     /// The number of the preopened root.
     root: u32,
+    access: Access,
+    files: Arc<Files>,
+    sets: u32,
 }
 
 impl HasFs for Guest {
@@ -71,9 +75,11 @@ impl Guest {
         fs::write(dir.join("top.txt"), "top").unwrap();
         fs::write(outer.path().join("outside.txt"), "outside").unwrap();
         let root = Arc::new(Root::open(&dir).unwrap());
-        let view = View::new(root, Arc::new(grants));
-        let fs = FsState::new(view, access, max_open, Arc::default());
-        let mut guest = Self { outer, table: ResourceTable::new(), fs, root: 0 };
+        let view = View::new(Arc::clone(&root), Arc::new(grants));
+        let files = Arc::new(Files::open(root).unwrap());
+        let fs = FsState::new(view, max_open, Arc::default());
+        let mut guest = Self { outer, table: ResourceTable::new(), fs, root: 0, access, files, sets: 0 };
+        guest.forget();
         let preopens = guest.fs().get_directories().unwrap();
         let [(root, name)] = preopens.as_slice() else { panic!("one preopen") };
         assert_eq!(name, "/");
@@ -112,7 +118,24 @@ impl Guest {
         Ok(entries)
     }
 
-    /// Every call that takes a path, on one path. What each answered.
+    /// From here on as if nothing had been changed.
+    fn forget(&mut self) {
+        self.sets += 1;
+        if self.access == Access::ReadWrite {
+            let quota = Quota { bytes: 1 << 20, entries: 100 };
+            let name = format!("r1-{}", self.sets);
+            let set = ChangeSet::new(Arc::clone(&self.files), name, quota, Arc::default());
+            self.fs.view = self.fs.view.with(Arc::new(set));
+        }
+    }
+
+    /// All of a file, as the guest sees it.
+    fn read(&self, path: &str) -> String {
+        let opened = self.fs.view.read_file(&path.parse().unwrap()).unwrap();
+        std::io::read_to_string(opened.file).unwrap()
+    }
+
+    /// Every call that takes a path, on one path, as if none of the others had been. What each answered.
     async fn verbs(&mut self, path: &str) -> Vec<(&'static str, Result<(), ErrorCode>)> {
         let (root, text) = (self.root, || path.to_owned());
         let fd = || Fd::new_borrow(root);
@@ -129,28 +152,34 @@ impl Guest {
             ("create", follow, OpenFlags::CREATE, WRITE),
             ("create new", follow, OpenFlags::CREATE | OpenFlags::EXCLUSIVE, WRITE),
         ] {
+            self.forget();
             let opened = self.fs().open_at(fd(), path_flags, text(), open_flags, flags).await;
             answers.push((verb, opened.map(drop).map_err(error)));
         }
-        let mut fs = self.fs();
-        let mut answer = |verb, result: FsResult<()>| answers.push((verb, result.map_err(error)));
-        answer("stat", fs.stat_at(fd(), follow, text()).await.map(drop));
-        answer("stat link", fs.stat_at(fd(), no_follow, text()).await.map(drop));
-        answer("hash", fs.metadata_hash_at(fd(), follow, text()).await.map(drop));
-        answer("hash link", fs.metadata_hash_at(fd(), no_follow, text()).await.map(drop));
-        answer("read link", fs.readlink_at(fd(), text()).await.map(drop));
-        answer("set times", fs.set_times_at(fd(), follow, text(), then, then).await);
-        answer("set link's times", fs.set_times_at(fd(), no_follow, text(), then, then).await);
-        answer("hard link from", fs.link_at(fd(), no_follow, text(), fd(), "d/taken".into()).await);
-        answer("hard link to", fs.link_at(fd(), no_follow, "top.txt".into(), fd(), text()).await);
-        answer("symbolic link to", fs.symlink_at(fd(), text(), "d/taken".into()).await);
-        answer("symbolic link at", fs.symlink_at(fd(), "top.txt".into(), text()).await);
-        answer("make directory", fs.create_directory_at(fd(), text()).await);
-        answer("rename from", fs.rename_at(fd(), text(), fd(), "d/taken".into()).await);
-        answer("rename to", fs.rename_at(fd(), "top.txt".into(), fd(), text()).await);
-        answer("rename directory to", fs.rename_at(fd(), "d".into(), fd(), text()).await);
-        answer("remove file", fs.unlink_file_at(fd(), text()).await);
-        answer("remove directory", fs.remove_directory_at(fd(), text()).await);
+        macro_rules! attempt {
+            ($verb:literal, $call:ident($($argument:expr),*)) => {
+                self.forget();
+                let answer = self.fs().$call($($argument),*).await.map(drop);
+                answers.push(($verb, answer.map_err(error)));
+            };
+        }
+        attempt!("stat", stat_at(fd(), follow, text()));
+        attempt!("stat link", stat_at(fd(), no_follow, text()));
+        attempt!("hash", metadata_hash_at(fd(), follow, text()));
+        attempt!("hash link", metadata_hash_at(fd(), no_follow, text()));
+        attempt!("read link", readlink_at(fd(), text()));
+        attempt!("set times", set_times_at(fd(), follow, text(), then, then));
+        attempt!("set link's times", set_times_at(fd(), no_follow, text(), then, then));
+        attempt!("hard link from", link_at(fd(), follow, text(), fd(), "d/taken".into()));
+        attempt!("hard link to", link_at(fd(), no_follow, "top.txt".into(), fd(), text()));
+        attempt!("symbolic link to", symlink_at(fd(), text(), "taken".into()));
+        attempt!("symbolic link at", symlink_at(fd(), "top.txt".into(), text()));
+        attempt!("make directory", create_directory_at(fd(), text()));
+        attempt!("rename from", rename_at(fd(), text(), fd(), "d/taken".into()));
+        attempt!("rename to", rename_at(fd(), "top.txt".into(), fd(), text()));
+        attempt!("rename directory to", rename_at(fd(), "d".into(), fd(), text()));
+        attempt!("remove file", unlink_file_at(fd(), text()));
+        attempt!("remove directory", remove_directory_at(fd(), text()));
         answers
     }
 
@@ -164,11 +193,11 @@ impl Guest {
             .collect()
     }
 
-    /// Neither the private directory nor what lies outside was changed, and no link was made.
+    /// Neither the private directory nor what lies outside was changed.
     fn assert_unharmed(&self) {
         let read = |path| fs::read_to_string(self.at(path)).unwrap();
         assert_eq!(read(".longhouse/longhouse.db"), "private");
-        assert_eq!(fs::read_dir(self.at(".longhouse")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(self.at(".longhouse")).unwrap().count(), 3, "with what is staged and kept");
         assert_eq!(read("../outside.txt"), "outside");
         assert_eq!(fs::read_dir(self.outer.path()).unwrap().count(), 2);
     }

@@ -1,5 +1,6 @@
 //! The limit on what is open at once. The root takes one place.
 
+use wasmtime_wasi::p2::bindings::filesystem::types;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
 use super::*;
@@ -60,4 +61,31 @@ async fn a_stream_keeps_its_file_open_after_the_descriptor() {
         }
         guest.open("top.txt", OpenFlags::empty(), READ).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_is_staged_is_limited_whichever_call_writes() {
+    const MOST: u64 = 1 << 20;
+    let mut guest = Guest::new(Access::ReadWrite);
+    let rep = guest.open("new", OpenFlags::CREATE, WRITE).await.unwrap().rep();
+    let fd = || Fd::new_borrow(rep);
+    guest.fs().set_size(fd(), MOST).await.unwrap();
+    let mut fs = guest.fs();
+    assert_eq!(refusal(fs.set_size(fd(), MOST + 1).await), ErrorCode::Quota);
+    assert_eq!(refusal(fs.write(fd(), vec![0; 1], MOST).await), ErrorCode::Quota);
+    assert_eq!(refusal(fs.write(fd(), vec![0; 1], u64::MAX).await), ErrorCode::Quota);
+    let streams = [fs.write_via_stream(fd(), MOST - 1).unwrap(), fs.append_via_stream(fd()).unwrap()];
+    for stream in streams {
+        let written = guest.table.get_mut(&stream).unwrap().write(bytes::Bytes::from_static(b"xx"));
+        let Err(wasmtime_wasi::p2::StreamError::LastOperationFailed(error)) = written else {
+            panic!("{written:?}")
+        };
+        let error = guest.table.push(error).unwrap();
+        let code = types::Host::filesystem_error_code(&mut guest.fs(), error).unwrap();
+        assert_eq!(code, Some(ErrorCode::Quota));
+    }
+    // What is there may be written again.
+    assert_eq!(guest.fs().write(fd(), vec![1; 10], 0).await.unwrap(), 10);
+    guest.fs().set_size(fd(), 0).await.unwrap();
+    assert_eq!(guest.fs().write(fd(), vec![1; 10], 100).await.unwrap(), 10);
 }

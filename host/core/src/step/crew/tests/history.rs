@@ -151,6 +151,7 @@ fn end_a_run(world: &mut World) -> Option<Step> {
             at: Timestamp::from_millis(world.now),
         },
         output: Output::default(),
+        changes: None,
     };
     Some(world.take(Caller::Server, Command::EndRun(Box::new(record))))
 }
