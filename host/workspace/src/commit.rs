@@ -109,7 +109,10 @@ pub enum CommitError {
         current: Option<Version>,
     },
     /// What a run's changes were made in the belief of is no longer so.
-    #[error("{} of the paths were changed by others since the run saw them", conflicts.len())]
+    #[error(
+        "others changed {} of its paths since the run saw them; run it again, and it sees what is there now",
+        conflicts.len()
+    )]
     Conflicts {
         /// Which.
         conflicts: Vec<Conflict>,

@@ -33,7 +33,7 @@ pub enum WorkspaceError {
     #[error("nothing can be changed here: the run was started to read only")]
     ReadOnly,
     /// More would be staged than may be.
-    #[error("the run would stage more than its {most} {what}")]
+    #[error("the run would stage more than its {most} {what}; change less at once, or ask an admin for more")]
     Quota {
         /// Of what: `bytes` or `entries`.
         what: &'static str,

@@ -63,7 +63,9 @@ pub enum AppError {
     #[error("there is no run {0}")]
     UnknownRun(RunId),
     /// There are no changes of the run to be published or dropped.
-    #[error("no changes of run {0} are kept for you: they were published or dropped, or there were none")]
+    #[error(
+        "no changes of run {0} are kept for you: they are published or dropped, or just being so, or there were none"
+    )]
     NothingKept(RunId),
     /// No commit has this number.
     #[error("there is no commit {}; GET /commits lists those there are", .0.0)]

@@ -48,12 +48,11 @@ impl Kept {
         kept.insert(draft.run, (draft, now.plus_millis(KEPT_MS)));
     }
 
-    fn get(&self, run: RunId, now: Timestamp) -> Option<Arc<Draft>> {
-        self.lock().get(&run).filter(|(_, until)| *until > now).map(|(draft, _)| Arc::clone(draft))
-    }
-
-    fn drop(&self, run: RunId) {
-        self.lock().remove(&run);
+    /// Takes out what is kept of this run, if it is this agent's.
+    fn take(&self, run: RunId, agent: &AgentName, now: Timestamp) -> Option<(Arc<Draft>, Timestamp)> {
+        let mut kept = self.lock();
+        kept.get(&run).filter(|(draft, until)| *until > now && draft.agent == *agent)?;
+        kept.remove(&run)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RunId, (Arc<Draft>, Timestamp)>> {
@@ -124,10 +123,21 @@ pub async fn commit(
     (under, locks): (Under, Vec<(LockId, Fence)>),
     now: Timestamp,
 ) -> Result<Publication, AppError> {
-    let draft = kept(project, agent, run, now)?;
-    let fate = publish(project, &draft, under, locks, now).await?;
-    project.kept.drop(run);
-    Ok(told(project, &draft, fate).await)
+    let kept = project.kept.take(run, &agent.name, now);
+    let (draft, until) = kept.ok_or(AppError::NothingKept(run))?;
+    let project = Arc::clone(project);
+    // A task of its own: whoever asked may go away, and what is refused has to be kept on.
+    let done = tokio::spawn(async move {
+        match publish(&project, &draft, under, locks, now).await {
+            Ok(fate) => Ok(told(&project, &draft, fate).await),
+            Err(AppError::Commit(error)) if error.may_be_done() => Err(error.into()),
+            Err(error) => {
+                project.kept.lock().insert(run, (draft, until));
+                Err(error)
+            }
+        }
+    });
+    done.await.map_err(|_| AppError::CutOff)?
 }
 
 /// Drops the kept changes of a run.
@@ -135,14 +145,7 @@ pub async fn commit(
 /// # Errors
 /// [`AppError::NothingKept`].
 pub fn discard(project: &Project, agent: &Agent, run: RunId, now: Timestamp) -> Result<(), AppError> {
-    kept(project, agent, run, now)?;
-    project.kept.drop(run);
-    Ok(())
-}
-
-fn kept(project: &Project, agent: &Agent, run: RunId, now: Timestamp) -> Result<Arc<Draft>, AppError> {
-    let draft = project.kept.get(run, now).filter(|draft| draft.agent == agent.name);
-    draft.ok_or(AppError::NothingKept(run))
+    project.kept.take(run, &agent.name, now).map(drop).ok_or(AppError::NothingKept(run))
 }
 
 async fn publish(

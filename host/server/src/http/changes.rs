@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::{InPath, Sent, ShownLock, parse, project_path};
+use super::extract::{InPath, Sent, ShownLock, parse, project_path, under};
 use crate::app::files::{self, Edit, Edited};
 use crate::app::{App, AppError};
 
@@ -295,12 +295,9 @@ fn author(
     authority: Authority,
 ) -> Result<Authorship, ApiError> {
     let Authority { task, fence, locks } = authority;
-    let under = match (task, fence, hold(headers)?) {
-        (None, None, None) => Under::TheOnlyLease,
-        (None, None, Some(hold)) => Under::Lease(hold),
-        (Some(task), Some(fence), _) => Under::Lease(Hold { task, fence }),
-        (Some(_), None, _) => return Err(ApiError::invalid("fence", "has to be given with task")),
-        (None, Some(_), _) => return Err(ApiError::invalid("task", "has to be given with fence")),
+    let under = match hold(headers)? {
+        Some(hold) if task.is_none() && fence.is_none() => Under::Lease(hold),
+        Some(_) | None => under(task, fence)?,
     };
     let locks = locks.into_iter().map(ShownLock::into).collect();
     Ok(Authorship { under, locks, keyed, ..Authorship::of(caller.agent.name.clone()) })

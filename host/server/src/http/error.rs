@@ -514,7 +514,6 @@ fn committing(error: CommitError) -> ApiError {
                 .with("current_version", current.map(|current| current.to_string()))
         }
         CommitError::Conflicts { conflicts } => {
-            let detail = format!("{detail}; run it again, and it sees what is there now");
             let told = |conflict: &Conflict| {
                 let current = conflict.current.map(|version| version.to_string());
                 json!({ "path": conflict.path, "current_version": current })

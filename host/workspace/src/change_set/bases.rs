@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 
 use longhouse_core::{EntryKind, ProjectPath, Version};
 
+use super::seen::By;
 use crate::publish::{Disk as _, Files, Place};
 use crate::stat::Identity;
 use crate::version::Fingerprint;
@@ -39,8 +40,8 @@ pub(super) struct Base {
     pub(super) found: Option<Facts>,
     /// Whether something else was found there later.
     pub(super) is_torn: bool,
-    /// Whether its content was replaced without anybody having seen it.
-    pub(super) is_blind: bool,
+    /// How it came to be changed, if neither the run nor its agent had ever seen it.
+    pub(super) unseen: Option<By>,
 }
 
 /// The bases of a change set, by their paths in the project.

@@ -102,7 +102,7 @@ impl View {
             Kind::Directory => return Err(WorkspaceError::IsADirectory),
             Kind::Link => return self.symlink(&target(&source.fd)?, to),
         }
-        self.check(Verb::Read, &source.path)?;
+        self.check_read(&source.path, &source.lies)?;
         let opened = self.open_found(source, OpenOptions { read: true, ..OpenOptions::default() })?;
         let to = self.free_path(to)?;
         self.check(Verb::Create, &to)?;

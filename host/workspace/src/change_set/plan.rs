@@ -52,9 +52,10 @@ impl Plan {
         self.bases.get(base).map_or((None, false), |base| (Some(base.seen), base.is_torn))
     }
 
-    /// Whether something of the directory `base`, under this name beneath it, was moved out before the directory goes.
-    pub(crate) fn is_moved_out(&self, path: &ProjectPath) -> bool {
-        self.moved.contains_key(path) || nearest(&self.moved, path).is_some()
+    /// Whether what lies at `path`, beneath the directory `base`, is moved out of that before it goes.
+    pub(crate) fn is_moved_out(&self, base: &ProjectPath, path: &ProjectPath) -> bool {
+        self.moved.contains_key(path)
+            || nearest(&self.moved, path).is_some_and(|(above, _)| above.len() > base.as_str().len())
     }
 
     /// Whether `path` of the project was removed on purpose.

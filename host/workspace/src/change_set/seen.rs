@@ -74,7 +74,7 @@ impl ChangeSet {
         by: By,
         file: Option<&File>,
     ) -> Result<(), WorkspaceError> {
-        if stat.kind == Kind::Directory && by != By::Replacing {
+        if stat.kind == Kind::Directory && by == By::Reading {
             return Ok(());
         }
         let found = Some(Facts::of(stat));
@@ -97,9 +97,14 @@ impl ChangeSet {
             By::Reading => None,
             By::Replacing | By::Removing => self.reader.last_served(path),
         };
-        let seen = served.map_or_else(|| Seen::of(&self.files, path, stat, file), Ok)?;
-        let is_blind = by == By::Replacing && served.is_none();
-        self.lock().bases.entry(path.clone()).or_insert(Base { seen, found, is_torn: false, is_blind });
+        let seen = match served {
+            Some(served) => served,
+            // What was in it is on record entry by entry; of itself, that it was a directory is enough.
+            None if stat.kind == Kind::Directory && by == By::Removing => Seen::Facts(Facts::of(stat)),
+            None => Seen::of(&self.files, path, stat, file)?,
+        };
+        let unseen = Some(by).filter(|by| *by != By::Reading && served.is_none());
+        self.lock().bases.entry(path.clone()).or_insert(Base { seen, found, is_torn: false, unseen });
         Ok(())
     }
 
@@ -111,7 +116,7 @@ impl ChangeSet {
                 seen,
                 found: None,
                 is_torn: false,
-                is_blind: false,
+                unseen: None,
             });
         }
         Ok(())
@@ -119,7 +124,7 @@ impl ChangeSet {
 
     /// Nothing was found at `path` in the project.
     pub(crate) fn saw_nothing(&self, path: &ProjectPath) {
-        let nothing = Base { seen: Seen::Nothing, found: None, is_torn: false, is_blind: false };
+        let nothing = Base { seen: Seen::Nothing, found: None, is_torn: false, unseen: None };
         let mut state = self.lock();
         let base = state.bases.entry(path.clone()).or_insert(nothing);
         base.is_torn |= base.seen != Seen::Nothing;
@@ -145,7 +150,7 @@ impl ChangeSet {
     /// The run ended: what it read, its agent was served, unless it was served something after the run began.
     pub fn tell_reader(&self) {
         for (path, base) in &self.lock().bases {
-            if !base.is_torn && !base.seen.is_directory() {
+            if !base.is_torn && base.unseen.is_none() && !base.seen.is_directory() {
                 self.reader.note(path.clone(), base.seen, self.began);
             }
         }
@@ -154,8 +159,8 @@ impl ChangeSet {
     /// What was replaced without its agent ever having seen it.
     pub fn blind(&self) -> Vec<ProjectPath> {
         let state = self.lock();
-        let mut blind: Vec<_> =
-            state.bases.iter().filter(|(_, base)| base.is_blind).map(|(path, _)| path.clone()).collect();
+        let blind = state.bases.iter().filter(|(_, base)| base.unseen == Some(By::Replacing));
+        let mut blind: Vec<_> = blind.map(|(path, _)| path.clone()).collect();
         blind.sort_unstable();
         blind
     }

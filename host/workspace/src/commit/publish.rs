@@ -108,7 +108,7 @@ impl Preparing<'_> {
         let mut left = BTreeSet::new();
         for name in self.files.names_beneath(over)? {
             let Ok(at) = over.join(&name) else { continue };
-            if self.plan.is_moved_out(&at) {
+            if self.plan.is_moved_out(over, &at) {
                 continue;
             }
             if !self.plan.is_removed(&at) {
@@ -116,23 +116,22 @@ impl Preparing<'_> {
                 let current = self.version(&at)?;
                 self.conflicts.push(Conflict { path: at, current });
             } else if !name.ends_with('/') {
-                let current = self.quick_version(&at)?;
-                self.expect(&at, &at, current)?;
+                self.expect_unchanged(&at)?;
             }
             left.insert(name);
         }
         Ok(Some(version_of_names(&left)))
     }
 
-    /// The version, or none if the facts tell already that it is what was seen.
-    fn quick_version(&self, at: &ProjectPath) -> Result<Option<Version>, WorkspaceError> {
+    /// Notes a conflict if what lies at `at` is not what was seen there. It is only read if its facts do not tell.
+    fn expect_unchanged(&mut self, at: &ProjectPath) -> Result<(), WorkspaceError> {
         let (seen, is_torn) = self.plan.seen(at);
-        let same = match (seen, self.files.stat(at)) {
-            (Some(seen @ Seen::Facts(_)), Some(stat)) if seen.is_still(&stat) == Some(true) => !is_torn,
-            (_, _) => false,
-        };
-        // Which version it is does not matter then.
-        if same { Ok(Some(version_of_names(&BTreeSet::new()))) } else { self.version(at) }
+        let is_still = seen.zip(self.files.stat(at)).and_then(|(seen, stat)| seen.is_still(&stat));
+        if is_still == Some(true) && !is_torn {
+            return Ok(());
+        }
+        let current = self.version(at)?;
+        self.expect(at, at, current)
     }
 
     /// Notes a conflict if what lies at `base` is not what was seen there.
@@ -142,9 +141,10 @@ impl Preparing<'_> {
         base: &ProjectPath,
         current: Option<Version>,
     ) -> Result<(), WorkspaceError> {
-        let (Some(seen), is_torn) = self.plan.seen(base) else { return Ok(()) };
+        let (seen, is_torn) = self.plan.seen(base);
         let stat = self.files.stat(base);
-        if is_torn || !seen.is(current.zip(stat.as_ref())) {
+        // What is on record nowhere is taken for nothing.
+        if is_torn || !seen.unwrap_or(Seen::Nothing).is(current.zip(stat.as_ref())) {
             self.conflicts.push(Conflict { path: path.clone(), current });
         }
         Ok(())

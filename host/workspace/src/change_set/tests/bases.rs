@@ -133,8 +133,6 @@ fn what_was_not_there_is_not_replaced_when_it_came_to_be() {
 #[test]
 fn what_is_found_changed_in_the_middle_is_refused_though_it_changes_back() {
     let project = Project::new();
-    let run = project.run("r1-1");
-    run.append("a.txt", "");
     let run = project.run("r1-2");
     run.read("a.txt");
     meanwhile(&project, |other| other.write("a.txt", "theirs"));
@@ -166,6 +164,34 @@ fn a_removed_directory_takes_nothing_with_it_that_was_not_seen() {
     remove(&run);
     project.publish(&run).unwrap();
     assert!(!project.at("d/e").exists());
+}
+
+#[test]
+fn a_file_that_took_the_place_of_a_removed_directory_stays() {
+    let project = Project::new();
+    let run = project.run("r1-1");
+    run.view.remove_file(&path("d/e/c.txt")).unwrap();
+    run.view.remove_dir(&path("d/e")).unwrap();
+    meanwhile(&project, |other| {
+        other.rename("d/e", "away");
+        other.write("d/e", "theirs");
+    });
+    assert_eq!(project.conflicts(&run), ["d/e"]);
+    assert_eq!(project.read("d/e"), "theirs");
+}
+
+#[test]
+fn what_a_run_that_was_dropped_replaced_unseen_is_as_unseen_after_it() {
+    let project = Project::new();
+    let reader = Arc::<Reader>::default();
+    let dropped = project.run_of("r1-1", &reader);
+    dropped.write("a.txt", "mine");
+    dropped.view.remove_file(&path("d/b.txt")).unwrap();
+    dropped.set.tell_reader();
+    let run = project.run_of("r1-2", &reader);
+    run.write("a.txt", "mine");
+    run.write("d/b.txt", "mine");
+    assert_eq!(run.set.blind(), [path("a.txt"), path("d/b.txt")]);
 }
 
 #[test]

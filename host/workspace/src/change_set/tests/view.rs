@@ -91,6 +91,18 @@ fn what_is_moved_out_of_a_directory_that_moves_arrives_too() {
 }
 
 #[test]
+fn what_is_in_a_directory_that_moved_can_be_removed_with_its_directory() {
+    let project = Project::new();
+    let run = project.run("r1-1");
+    run.rename("d", "moved");
+    run.view.remove_file(&path("moved/e/c.txt")).unwrap();
+    run.view.remove_dir(&path("moved/e")).unwrap();
+    project.publish(&run).unwrap();
+    assert_eq!(project.read("moved/b.txt"), "d/b.txt");
+    assert!(!project.at("moved/e").exists() && !project.at("d").exists());
+}
+
+#[test]
 fn ten_thousand_files_move_with_their_directory_at_once() {
     let project = Project::new();
     fs::create_dir(project.at("many")).unwrap();
