@@ -103,6 +103,25 @@ fn what_is_in_a_directory_that_moved_can_be_removed_with_its_directory() {
 }
 
 #[test]
+fn a_directory_is_reserved_with_all_that_is_beneath() {
+    let project = Project::new();
+    let reserved = |change: &dyn Fn(&Run)| {
+        let run = project.run("r1-1");
+        change(&run);
+        run.set.plan(project.workspace.root()).unwrap().changes()
+    };
+    let removed = reserved(&|run| {
+        run.view.remove_file(&path("d/e/c.txt")).unwrap();
+        run.view.remove_dir(&path("d/e")).unwrap();
+    });
+    assert_eq!((removed.entries, removed.subtrees), (vec![], vec![path("d/e")]));
+    let moved = reserved(&|run| run.rename("d", "moved"));
+    assert_eq!((moved.entries, moved.subtrees), (vec![], vec![path("moved"), path("d")]));
+    let written = reserved(&|run| run.write("d/b.txt", "new"));
+    assert_eq!((written.entries, written.subtrees), (vec![path("d/b.txt")], vec![]));
+}
+
+#[test]
 fn ten_thousand_files_move_with_their_directory_at_once() {
     let project = Project::new();
     fs::create_dir(project.at("many")).unwrap();
