@@ -24,5 +24,6 @@ mod server;
 mod talk;
 mod tasks;
 mod tools;
+mod undo;
 mod webhooks;
 mod worker;

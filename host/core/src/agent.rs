@@ -82,6 +82,11 @@ impl Agent {
         self.name == *owner || self.may_see_all_runs()
     }
 
+    /// Whether it may take back what `author` committed: its own, and everybody's from a coordinator on.
+    pub fn may_undo(&self, author: Option<&AgentName>) -> bool {
+        author == Some(&self.name) || self.role >= Role::Coordinator
+    }
+
     /// Whether that holds for everybody's runs.
     pub fn may_see_all_runs(&self) -> bool {
         self.role >= Role::Coordinator

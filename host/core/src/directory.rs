@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Agent, AgentName, FileGrants, ProfileName, Profiles, Timestamp, Token, TokenHash};
+use crate::{Agent, AgentName, FileGrants, Limits, ProfileName, Profiles, Timestamp, Token, TokenHash};
 
 /// An immutable picture of the project's agents, tokens and grants, for deciding in memory who may what.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     agents: HashMap<AgentName, Agent>,
     tokens: HashMap<TokenHash, Token>,
-    files: HashMap<ProfileName, Arc<FileGrants>>,
+    profiles: HashMap<ProfileName, (Arc<FileGrants>, Limits)>,
 }
 
 /// Whom a request's token speaks for.
@@ -36,9 +36,9 @@ impl Directory {
         Self {
             agents: agents.map(|agent| (agent.name.clone(), agent.clone())).collect(),
             tokens: tokens.map(|token| (token.hash, token.clone())).collect(),
-            files: profiles
+            profiles: profiles
                 .iter()
-                .map(|(name, profile)| (name.clone(), Arc::clone(&profile.files)))
+                .map(|(name, profile)| (name.clone(), (Arc::clone(&profile.files), profile.limits)))
                 .collect(),
         }
     }
@@ -57,7 +57,12 @@ impl Directory {
 
     /// Which files an agent may touch: none, if its profile is no longer defined.
     pub fn files_of(&self, agent: &Agent) -> Arc<FileGrants> {
-        self.files.get(&agent.profile).cloned().unwrap_or_default()
+        self.profiles.get(&agent.profile).map(|(files, _)| Arc::clone(files)).unwrap_or_default()
+    }
+
+    /// What an agent may spend at once: the default, if its profile is no longer defined.
+    pub fn limits_of(&self, agent: &Agent) -> Limits {
+        self.profiles.get(&agent.profile).map(|(_, limits)| *limits).unwrap_or_default()
     }
 
     /// All agents, in no particular order.

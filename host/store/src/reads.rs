@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use longhouse_core::{
-    AgentName, Change, ChannelName, CommitNumber, EventSeq, HookName, ProjectProgress, RunId, RunRecord,
-    StateKey, StoredTask, TaskId, TaskStatus,
+    AgentName, Change, ChannelName, CommitNumber, EntryName, EventSeq, HookName, ProjectPath,
+    ProjectProgress, RunId, RunRecord, StateKey, StoredTask, TaskId, TaskStatus, Version,
 };
 use rusqlite::Connection;
 
@@ -164,6 +164,27 @@ impl Reads {
     /// When the database fails.
     pub fn changes(&self, number: CommitNumber, from: u32, limit: u32) -> Result<Vec<Change>, StoreError> {
         self.with(|connection| changes::list(connection, number, from, limit))
+    }
+
+    /// The first change, after the `n`th of commit `number`, to `path` or to a directory that it lies in, and its place in
+    /// the journal: the number of its commit, and its own in that.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn next_change(
+        &self,
+        path: &ProjectPath,
+        after: (CommitNumber, u32),
+    ) -> Result<Option<(CommitNumber, u32, Change)>, StoreError> {
+        self.with(|connection| changes::next(connection, path, after))
+    }
+
+    /// Where this version of what lay at `path` is kept, if a commit replaced or removed it there.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn kept(&self, path: &ProjectPath, version: Version) -> Result<Option<EntryName>, StoreError> {
+        self.with(|connection| changes::kept(connection, path, version))
     }
 
     /// Commits that were published, the newest first.

@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longhouse_core::{
-    Abort, AgentName, Author, Authorship, Change, CommitGate, CommitNumber, GateError, Granted, Operation,
-    PathChange, ProjectPath, RedoList, Reservation, Reserved, Timestamp, Undo, Unfinished, Version,
+    Abort, AgentName, Author, Authorship, Change, Changes, CommitGate, CommitNumber, CommitRefusal,
+    GateError, Granted, Operation, PathChange, ProjectPath, RedoList, Refusal, Reservation, Reserved,
+    Timestamp, Undo, Unfinished, Version,
 };
 
 use crate::publish::{Disk as _, Files, Place, Recovered, Stopped, apply, recover, touched};
@@ -62,6 +63,18 @@ pub enum Wish {
         /// Where.
         path: ProjectPath,
     },
+}
+
+impl Wish {
+    /// What lies there before, if the wish is about this path.
+    pub fn expects_at(&self, at: &ProjectPath) -> Option<Expected> {
+        match self {
+            Self::Write { path, expected, .. }
+            | Self::Delete { path, expected }
+            | Self::Move { to: path, expected, .. } => (path == at).then_some(*expected),
+            Self::MakeDirectory { path } => (path == at).then_some(Expected::Absent),
+        }
+    }
 }
 
 /// What a change is made in the belief of.
@@ -315,6 +328,35 @@ impl Workspace {
         }
     }
 
+    /// The commit that carried out the same request before, if one did and the request has a key. `path` is one that it
+    /// is about.
+    ///
+    /// # Errors
+    /// When the coordinator does not let it be asked.
+    pub fn done_before(
+        &self,
+        author: &Authorship,
+        path: ProjectPath,
+    ) -> Result<Option<CommitNumber>, CommitError> {
+        if author.keyed.is_none() {
+            return Ok(None);
+        }
+        let paths = Reservation::new(Changes { entries: vec![path], subtrees: Vec::new() });
+        let author = Author::Agent(author.clone());
+        match self.gate.reserve(&paths.map_err(GateError::from)?, &author, None) {
+            Ok(Granted::Committed(number)) => Ok(Some(number)),
+            Ok(Granted::Reserved(reserved)) => {
+                self.give_back(reserved, "it was only asked for");
+                Ok(None)
+            }
+            Err(
+                error @ GateError::Refused(Refusal::KeyReused | Refusal::Commit(CommitRefusal::StillRunning)),
+            ) => Err(error.into()),
+            // What else is in the way may not be when it is done.
+            Err(_) => Ok(None),
+        }
+    }
+
     /// Everything from the reservation on. With an error comes what is still staged, and nobody needs.
     fn carry_out(
         &self,
@@ -411,6 +453,10 @@ impl Workspace {
         })?;
         self.gate.abort(Undo::Intended(number), why);
         Ok(())
+    }
+
+    pub(crate) const fn files(&self) -> &Arc<Files> {
+        &self.files
     }
 
     /// The directory itself.

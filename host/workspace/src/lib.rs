@@ -9,6 +9,7 @@ mod beneath;
 mod change_set;
 mod commit;
 mod error;
+mod history;
 mod list;
 mod open;
 pub mod publish;
@@ -20,12 +21,14 @@ mod stat;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
 mod tests;
+mod text;
 mod version;
 mod view;
 
 pub use change_set::{ChangeSet, NewTime, OwnFile, Quota, Reader, Times};
 pub use commit::{CommitError, Committed, Conflict, Expected, Wish, Workspace};
 pub use error::WorkspaceError;
+pub use history::{Comparable, Drafted, Past, PastDirectory, PastFile, Spot};
 pub use list::{Entry, ListOptions, Listing};
 pub use open::{Create, OpenFile, OpenOptions, Opened};
 pub use read_dir::{Child, ReadDir};
@@ -35,4 +38,5 @@ pub use search::{
     FileMatches, Found, Grep, GrepOptions, InvalidRegex, Line, RegexOptions, Selection, Walk, WalkOptions,
 };
 pub use stat::{Kind, Stat};
+pub use text::{Difference, Omitted, difference, merge};
 pub use view::View;

@@ -62,6 +62,14 @@ impl CommitStatus {
         }
     }
 
+    /// Whether what it did is in place.
+    pub const fn is_in_force(self) -> bool {
+        match self {
+            Self::Published | Self::Retired => true,
+            Self::Intended | Self::Aborted => false,
+        }
+    }
+
     /// Whether whoever serves the project next has to see to it.
     pub const fn is_unfinished(self) -> bool {
         match self {

@@ -76,6 +76,15 @@ pub struct Change {
 }
 
 impl Change {
+    /// The path that it changes, and the one from which it moves something there.
+    pub fn paths(&self) -> impl Iterator<Item = &ProjectPath> {
+        let from = match &self.operation {
+            Operation::Move { from } => Some(from),
+            Operation::Put { .. } | Operation::Remove | Operation::Found => None,
+        };
+        std::iter::once(&self.path).chain(from)
+    }
+
     fn fault(&self) -> Option<&'static str> {
         let is_kept = self.base.is_some() == self.history.is_some();
         match &self.operation {
@@ -154,13 +163,7 @@ impl RedoList {
 
     /// Every path that it changes, moved ones at both ends.
     pub fn paths(&self) -> impl Iterator<Item = &ProjectPath> {
-        self.0.iter().flat_map(|change| {
-            let from = match &change.operation {
-                Operation::Move { from } => Some(from),
-                Operation::Put { .. } | Operation::Remove | Operation::Found => None,
-            };
-            std::iter::once(&change.path).chain(from)
-        })
+        self.0.iter().flat_map(Change::paths)
     }
 
     /// Whether the server found all of it, or has all of it to do; `None` for some of both.

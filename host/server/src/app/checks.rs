@@ -140,6 +140,12 @@ fn passes(error: &AppError) -> bool {
         | AppError::Path { .. }
         | AppError::TooLong { .. }
         | AppError::Commit(_)
+        | AppError::Stale(_)
+        | AppError::BuiltOn(_)
+        | AppError::NotYourCommit { .. }
+        | AppError::HiddenPaths(_)
+        | AppError::TooManyCommits { .. }
+        | AppError::NotKept { .. }
         | AppError::NoSuchText { .. }
         | AppError::NoText(_)
         | AppError::UnknownCommand(_)

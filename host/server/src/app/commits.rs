@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use longhouse_core::{Agent, Change, CommitNumber, Operation, Verb};
+use longhouse_core::{Agent, Change, CommitNumber, Verb};
 use longhouse_store::{CommitFilter, CommitRecord};
 
 use super::{AppError, Project};
@@ -12,8 +12,8 @@ use super::{AppError, Project};
 pub struct CommitView {
     /// The commit.
     pub record: CommitRecord,
-    /// Its changes that were asked for, of paths that may be read.
-    pub changes: Vec<Change>,
+    /// Its changes that were asked for, of paths that may be read, and which they are, from 0 on.
+    pub changes: Vec<(u32, Change)>,
     /// How many of those asked for are of others.
     pub hidden: usize,
 }
@@ -31,6 +31,7 @@ pub async fn list(
     if filter.path.as_ref().is_some_and(|path| !view.grants(Verb::Read, path)) {
         return Ok(Vec::new());
     }
+    project.settled().await?;
     project.read(move |reads| reads.commits(&filter)).await
 }
 
@@ -44,6 +45,7 @@ pub async fn find(
     number: CommitNumber,
     (from, limit): (u32, u32),
 ) -> Result<CommitView, AppError> {
+    project.settled().await?;
     let found = project.read(move |reads| match reads.commit(number)? {
         Some(record) => Ok(Some((record, reads.changes(number, from, limit)?))),
         None => Ok(None),
@@ -51,15 +53,9 @@ pub async fn find(
     let (record, all) = found.await?.ok_or(AppError::UnknownCommit(number))?;
     let view = project.view_of(agent);
     let asked = all.len();
-    let changes: Vec<Change> = all
-        .into_iter()
-        .filter(|change| {
-            let from = match &change.operation {
-                Operation::Move { from } => Some(from),
-                Operation::Put { .. } | Operation::Remove | Operation::Found => None,
-            };
-            std::iter::once(&change.path).chain(from).all(|path| view.grants(Verb::Read, path))
-        })
+    let changes: Vec<(u32, Change)> = (from..)
+        .zip(all)
+        .filter(|(_, change)| change.paths().all(|path| view.grants(Verb::Read, path)))
         .collect();
     let hidden = asked - changes.len();
     Ok(CommitView { record, changes, hidden })

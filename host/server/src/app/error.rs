@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use longhouse_core::{CommitNumber, ProjectPath, Refusal, RunId, TalkRefusal};
+use longhouse_core::{AgentName, CommitNumber, PathConflict, ProjectPath, Refusal, RunId, TalkRefusal};
 use longhouse_engine::EngineError;
 use longhouse_store::{SharedValue, StoreError, SubmitError};
 use longhouse_workspace::{CommitError, WorkspaceError};
+
+use super::history::Stale;
 
 /// A refusal or a failure, in the words of its origin.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,9 @@ pub enum AppError {
     /// Files were not changed.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// Something else lies at a path than was expected.
+    #[error("{} is not what it was expected to be", .0.conflict.path)]
+    Stale(Box<Stale>),
     /// A file is longer than is read at once.
     #[error("{path} is longer than {most} bytes; GET /files/{path} with a Range reads parts of it")]
     TooLong {
@@ -70,6 +75,37 @@ pub enum AppError {
     /// No commit has this number.
     #[error("there is no commit {}; GET /commits lists those there are", .0.0)]
     UnknownCommit(CommitNumber),
+    /// Somebody built on what was to be taken back.
+    #[error(
+        "others changed {} of the paths since; nothing was taken back. Look at them, and change by hand what has to go",
+        .0.len()
+    )]
+    BuiltOn(Vec<PathConflict>),
+    /// Commits of somebody else.
+    #[error("commit {number} is {}'s; a coordinator can take it back", .by.as_ref().map_or("nobody", AgentName::as_str))]
+    NotYourCommit {
+        /// Which.
+        number: CommitNumber,
+        /// Who made it; `None` if the server found it.
+        by: Option<AgentName>,
+    },
+    /// A commit changed what its reader may not know of.
+    #[error(
+        "commit {0} changed paths that you may not read; a coordinator whose profile can may take it back"
+    )]
+    HiddenPaths(CommitNumber),
+    /// Too much is to be taken back at once.
+    #[error("more than {most} commits at once; take back fewer, the latest first")]
+    TooManyCommits {
+        /// How many are possible.
+        most: usize,
+    },
+    /// The content of a file at some time is not kept any more.
+    #[error("what {path} held then is not kept")]
+    NotKept {
+        /// Which.
+        path: ProjectPath,
+    },
     /// A cursor that no event has reached: of another project, or of one that was restored from a back-up.
     #[error(
         "event {after} has not happened; the last one is {last}. Read the state anew, and go on from its `as_of`"

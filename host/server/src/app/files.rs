@@ -10,7 +10,7 @@ use longhouse_workspace::{
     WalkOptions, Wish, WorkspaceError,
 };
 
-use super::{App, AppError, Project};
+use super::{App, AppError, Project, history};
 
 /// The longest file that is read at once, in bytes.
 const AT_ONCE: usize = 256 << 10;
@@ -202,11 +202,34 @@ pub struct Edited {
     pub around: String,
 }
 
-/// What edits come to, one after the other, with the files as they are now.
+/// How often an edit is tried again whose file changed in between.
+const TRIES: usize = 5;
+
+/// Edits files, one edit after the other, all of them or none.
 ///
 /// # Errors
-/// When a file cannot be read, or a text is not in it, or in several places.
+/// When a file cannot be read, a text is not in it, or in several places, or why nothing was changed.
 pub async fn edit(
+    app: &App,
+    project: &Arc<Project>,
+    agent: &Agent,
+    author: &Authorship,
+    edits: &[Edit],
+) -> Result<(Committed, Vec<Edited>), AppError> {
+    for _ in 1..TRIES {
+        let (wishes, edited) = edited(project, agent, edits).await?;
+        match attempt(app, project, agent, author.clone(), Arc::new(wishes)).await {
+            // It changed since it was read: what is looked for may still be there.
+            Err(AppError::Commit(CommitError::Stale { .. })) => {}
+            done => return Ok((done?, edited)),
+        }
+    }
+    let (wishes, edited) = edited(project, agent, edits).await?;
+    Ok((commit(app, project, agent, author.clone(), wishes).await?, edited))
+}
+
+/// What edits come to, with the files as they are now.
+async fn edited(
     project: &Project,
     agent: &Agent,
     edits: &[Edit],
@@ -285,10 +308,28 @@ const PATIENCE_MS: u64 = 10_000;
 /// Why nothing was changed.
 pub async fn commit(
     app: &App,
-    project: &Project,
+    project: &Arc<Project>,
     agent: &Agent,
     author: Authorship,
     wishes: Vec<Wish>,
+) -> Result<Committed, AppError> {
+    let wishes = Arc::new(wishes);
+    match attempt(app, project, agent, author, Arc::clone(&wishes)).await {
+        Err(AppError::Commit(CommitError::Stale { path, current })) => {
+            let expected = wishes.iter().find_map(|wish| wish.expects_at(&path));
+            let stale = history::stale(project, agent, path, expected, current).await;
+            Err(AppError::Stale(Box::new(stale)))
+        }
+        done => done,
+    }
+}
+
+async fn attempt(
+    app: &App,
+    project: &Project,
+    agent: &Agent,
+    author: Authorship,
+    wishes: Arc<Vec<Wish>>,
 ) -> Result<Committed, AppError> {
     let (workspace, view) = (Arc::clone(&project.workspace), project.view_of(agent));
     let until = app.clock.now().plus_millis(PATIENCE_MS);

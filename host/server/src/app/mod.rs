@@ -9,6 +9,7 @@ pub mod crew;
 mod error;
 pub mod events;
 pub mod files;
+pub mod history;
 mod live;
 pub mod locks;
 pub mod messages;
@@ -20,6 +21,7 @@ pub mod queue;
 pub mod runs;
 pub mod shared;
 pub mod tasks;
+pub mod undo;
 pub mod webhooks;
 
 pub use error::AppError;

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use longhouse_core::{
-    Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, HostOrder, Keyed, ProjectName, Reply,
-    Session, Timestamp,
+    Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, HostOrder, Keyed, ProjectName,
+    QueueCommand, Reply, Session, Timestamp,
 };
 use longhouse_engine::Engine;
 use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, Reads, StoreError};
@@ -160,6 +160,15 @@ impl Project {
     pub async fn ask_by(&self, by: By, command: Command) -> Result<Reply, AppError> {
         let By { agent, keyed } = by;
         accepted(self.coordinator.submit_keyed(Caller::Agent(agent), command, keyed).await?)
+    }
+
+    /// Waits until the database has everything that was told before, such as that a commit which was answered is published.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer.
+    pub async fn settled(&self) -> Result<(), AppError> {
+        // Whatever only looks is answered when all that came before it is durable.
+        self.ask(Caller::Server, Command::Queue(QueueCommand::Find)).await.map(drop)
     }
 
     /// Reads the database where blocking is allowed.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longhouse_core::{
-    Agent, AgentName, Authorship, Fate, Fence, Hold, LockId, Outcome, PathConflict, Publication, Publish,
-    RunId, Timestamp, Under, Verb,
+    Agent, AgentName, Authorship, Fate, Fence, Hold, LockId, Outcome, PathConflict, ProjectPath, Publication,
+    Publish, RunId, Timestamp, Under, Verb,
 };
 use longhouse_store::CommitFilter;
-use longhouse_workspace::{ChangeSet, CommitError, Conflict, View};
+use longhouse_workspace::{ChangeSet, CommitError, Conflict, Drafted, View};
 
 use super::{AppError, Project};
 
@@ -46,6 +46,13 @@ impl Kept {
             kept.remove(run);
         }
         kept.insert(draft.run, (draft, now.plus_millis(KEPT_MS)));
+    }
+
+    /// What is kept of this run, if it is this agent's.
+    fn find(&self, run: RunId, agent: &AgentName, now: Timestamp) -> Option<Arc<Draft>> {
+        let kept = self.lock();
+        let (draft, until) = kept.get(&run)?;
+        (*until > now && draft.agent == *agent).then(|| Arc::clone(draft))
     }
 
     /// Takes out what is kept of this run, if it is this agent's.
@@ -148,6 +155,24 @@ pub fn discard(project: &Project, agent: &Agent, run: RunId, now: Timestamp) -> 
     project.kept.take(run, &agent.name, now).map(drop).ok_or(AppError::NothingKept(run))
 }
 
+/// What the kept changes of a run would change, as the project is now: the first of them, and how many there are.
+///
+/// # Errors
+/// [`AppError::NothingKept`], or that the disk fails.
+pub async fn differences(
+    project: &Arc<Project>,
+    agent: &Agent,
+    run: RunId,
+    now: Timestamp,
+) -> Result<(Vec<Drafted>, usize), AppError> {
+    let draft = project.kept.find(run, &agent.name, now).ok_or(AppError::NothingKept(run))?;
+    let (workspace, view) = (Arc::clone(&project.workspace), project.view_of(agent));
+    let drafted =
+        tokio::task::spawn_blocking(move || workspace.drafted(&view, &draft.set, Publication::MOST_PATHS));
+    let drafted = drafted.await.map_err(|_| AppError::CutOff)?;
+    drafted.map_err(|source| AppError::Path { path: ProjectPath::root(), source })
+}
+
 async fn publish(
     project: &Arc<Project>,
     draft: &Arc<Draft>,
@@ -211,10 +236,11 @@ fn chain(error: &AppError) -> String {
 }
 
 /// What lies there, and who changed it last.
-async fn explain(project: &Arc<Project>, conflict: &Conflict) -> PathConflict {
+pub(super) async fn explain(project: &Arc<Project>, conflict: &Conflict) -> PathConflict {
     let path = conflict.path.clone();
     let filter = CommitFilter { agent: None, task: None, path: Some(path.clone()), before: None, limit: 1 };
     // Without an answer the conflict is told all the same.
+    let _ = project.settled().await;
     let last = project.read(move |reads| reads.commits(&filter)).await.ok().and_then(|mut found| found.pop());
     let current_version = conflict.current.map(|version| version.to_string());
     let (commit, agent) = last.map(|last| (last.number, last.agent)).unzip();

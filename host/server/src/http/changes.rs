@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use longhouse_core::{Authorship, Fence, Hold, Keyed, ProjectPath, TaskId, Under, Version};
-use longhouse_workspace::{CommitError, Committed, Expected, Wish};
+use longhouse_workspace::{Committed, Expected, Wish};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -21,9 +21,6 @@ use crate::app::{App, AppError};
 
 /// Changes in one request.
 const MOST: usize = 1_000;
-
-/// How often an edit is tried again whose file changed in between.
-const TRIES: usize = 5;
 
 /// On what a change stands, beside its agent.
 #[derive(Deserialize, Default)]
@@ -144,17 +141,8 @@ pub(super) async fn edit(
 ) -> Result<Json<Value>, ApiError> {
     let Batch { items, alone, author } = batch::<EditForm>(&caller, &headers, sent, "edits")?;
     let edits = items.into_iter().map(EditForm::edit).collect::<Result<Vec<_>, _>>()?;
-    let mut tries = TRIES;
-    loop {
-        let (wishes, edited) = files::edit(&caller.project, &caller.agent, &edits).await?;
-        let done = files::commit(&app, &caller.project, &caller.agent, author.clone(), wishes).await;
-        tries -= 1;
-        match done {
-            // It changed since it was read: what is looked for may still be there.
-            Err(AppError::Commit(CommitError::Stale { .. })) if tries > 0 => {}
-            done => return Ok(Json(edits_body(&done?, &edited, alone))),
-        }
-    }
+    let (done, edited) = files::edit(&app, &caller.project, &caller.agent, &author, &edits).await?;
+    Ok(Json(edits_body(&done, &edited, alone)))
 }
 
 /// `POST /fs/move`
@@ -212,11 +200,12 @@ async fn commit(
     is_said: bool,
 ) -> Result<Committed, ApiError> {
     match files::commit(app, &caller.project, &caller.agent, author, wishes).await {
-        Err(AppError::Commit(CommitError::Stale { path, current })) if !is_said => {
+        Err(AppError::Stale(stale)) if !is_said => {
+            let path = stale.conflict.path;
             let detail = format!("{path} exists; say which version you replace, with If-Match or `expected`");
             Err(ApiError::new(StatusCode::PRECONDITION_REQUIRED, "version_required", detail)
                 .with("path", path.as_str())
-                .with("current_version", current.map(|current| current.to_string())))
+                .with("current_version", stale.conflict.current_version))
         }
         done => Ok(done?),
     }

@@ -1,15 +1,25 @@
 //! `/commits`
 
+use std::sync::Arc;
+
 use axum::Json;
-use longhouse_core::{AgentName, Change, CommitNumber, Operation, TaskId};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use longhouse_core::{AgentName, Authorship, CommitNumber, Fence, Keyed, Operation, Publication, TaskId};
 use longhouse_store::{CommitFilter, CommitRecord};
+use longhouse_workspace::Difference;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::{InPath, Parameters, project_path};
+use super::extract::{Change, InPath, InPaths, Parameters, ShownLock, project_path, under};
+use super::files;
+use crate::app::App;
 use crate::app::commits::{self, CommitView};
+use crate::app::history::{self, Side};
+use crate::app::undo::{self, Mode, What};
 
 /// Commits in one page of a list.
 const PAGE: u32 = 50;
@@ -33,6 +43,46 @@ pub(super) struct ListQuery {
 pub(super) struct FindQuery {
     #[serde(default)]
     from: u32,
+    #[serde(default)]
+    diff: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadQuery {
+    #[serde(default)]
+    side: SideName,
+}
+
+/// Before or after a commit.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum SideName {
+    Base,
+    #[default]
+    New,
+}
+
+/// On what an undoing stands.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RevertBody {
+    task: Option<TaskId>,
+    fence: Option<Fence>,
+    #[serde(default)]
+    locks: Vec<ShownLock>,
+    #[serde(default)]
+    dry_run: bool,
+    of: Option<OfBody>,
+}
+
+/// What is undone: `commits`, or what was done in a task, by an agent if one is named.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfBody {
+    commits: Option<Vec<u64>>,
+    task: Option<TaskId>,
+    agent: Option<AgentName>,
 }
 
 /// `GET /commits`
@@ -57,19 +107,113 @@ pub(super) async fn list(
 pub(super) async fn find(
     Caller { project, agent, .. }: Caller,
     InPath(number): InPath,
-    Parameters(FindQuery { from }): Parameters<FindQuery>,
+    Parameters(FindQuery { from, diff }): Parameters<FindQuery>,
 ) -> Result<Json<Value>, ApiError> {
-    let number = number.parse().map_err(|_| ApiError::invalid("commit", "is a number"))?;
-    let found = commits::find(&project, &agent, CommitNumber(number), (from, CHANGES)).await?;
+    let number = commit_number(&number)?;
+    let found = commits::find(&project, &agent, number, (from, CHANGES)).await?;
     let CommitView { record: found, changes, hidden } = found;
+    let mut differences = match diff {
+        true => history::differences(&project, &agent, number, &changes).await?.into_iter(),
+        false => Vec::new().into_iter(),
+    };
+    let changes: Vec<_> =
+        changes.iter().map(|(_, change)| with_difference(told(change), differences.next())).collect();
     let told = u64::from(from) + (changes.len() + hidden) as u64;
     let mut body = record(&found);
     if let Value::Object(body) = &mut body {
-        body.insert("changes".into(), json!(changes.iter().map(change).collect::<Vec<_>>()));
+        body.insert("changes".into(), json!(changes));
         body.insert("hidden".into(), json!(hidden));
         body.insert("next".into(), json!((told < u64::from(found.changes)).then_some(told)));
     }
     Ok(Json(body))
+}
+
+/// `GET /commits/{number}/files/{path}`
+pub(super) async fn read(
+    Caller { project, agent, .. }: Caller,
+    InPaths(number, path): InPaths,
+    Parameters(ReadQuery { side }): Parameters<ReadQuery>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (number, path) = (commit_number(&number)?, project_path("path", &path)?);
+    let side = match side {
+        SideName::Base => Side::Base,
+        SideName::New => Side::New,
+    };
+    files::serve(history::read(&project, &agent, number, path, side).await?, &headers).await
+}
+
+/// `POST /commits/{number}/revert`
+pub(super) async fn revert(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    InPath(number): InPath,
+    Change { form, keyed }: Change<RevertBody>,
+) -> Result<Json<Value>, ApiError> {
+    if form.of.is_some() {
+        return Err(ApiError::invalid("of", "is said by the path already"));
+    }
+    let what = What::Commits(vec![commit_number(&number)?]);
+    undo(&app, &caller, form, keyed, what).await
+}
+
+/// `POST /revert`
+pub(super) async fn revert_several(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Change { mut form, keyed }: Change<RevertBody>,
+) -> Result<Json<Value>, ApiError> {
+    let what = match form.of.take() {
+        Some(OfBody { commits: Some(commits), task: None, agent: None }) if !commits.is_empty() => {
+            What::Commits(commits.into_iter().map(CommitNumber).collect())
+        }
+        Some(OfBody { commits: None, task: Some(task), agent }) => What::Task(task, agent),
+        Some(_) | None => {
+            let reason =
+                "say what to take back: `commits`, or a `task`, and whose `agent` if not everybody's";
+            return Err(ApiError::invalid("of", reason));
+        }
+    };
+    undo(&app, &caller, form, keyed, what).await
+}
+
+async fn undo(
+    app: &App,
+    caller: &Caller,
+    form: RevertBody,
+    keyed: Option<Keyed>,
+    what: What,
+) -> Result<Json<Value>, ApiError> {
+    let RevertBody { task, fence, locks, dry_run, of: _ } = form;
+    let locks = locks.into_iter().map(ShownLock::into).collect();
+    let under = under(task, fence)?;
+    let author = Authorship { under, locks, keyed, ..Authorship::of(caller.agent.name.clone()) };
+    let mode = if dry_run { Mode::DryRun } else { Mode::Commit };
+    let undone = undo::undo(app, &caller.project, &caller.agent, author, what, mode).await?;
+    let count = undone.changes.len();
+    let paths: Vec<_> = undone.changes.into_iter().take(Publication::MOST_PATHS).collect();
+    let commits: Vec<u64> = undone.commits.iter().map(|number| number.0).collect();
+    Ok(Json(json!({
+        "commit": undone.commit.map(|number| number.0),
+        "reverted": commits,
+        "paths": paths,
+        "count": count,
+    })))
+}
+
+fn commit_number(text: &str) -> Result<CommitNumber, ApiError> {
+    text.parse().map(CommitNumber).map_err(|_| ApiError::invalid("commit", "is a number"))
+}
+
+/// The same with what it changed in the file, or why that is not told.
+pub(super) fn with_difference(mut body: Value, difference: Option<Difference>) -> Value {
+    if let (Value::Object(body), Some(difference)) = (&mut body, difference) {
+        match difference {
+            Difference::Text(text) => body.insert("diff".into(), json!(text)),
+            Difference::Omitted(why) => body.insert("diff_omitted".into(), json!(why.as_str())),
+        };
+    }
+    body
 }
 
 fn record(record: &CommitRecord) -> Value {
@@ -85,7 +229,7 @@ fn record(record: &CommitRecord) -> Value {
     })
 }
 
-fn change(change: &Change) -> Value {
+fn told(change: &longhouse_core::Change) -> Value {
     let (operation, from) = match &change.operation {
         Operation::Put { .. } => ("put", None),
         Operation::Remove => ("remove", None),

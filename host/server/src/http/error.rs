@@ -17,10 +17,11 @@ use longhouse_core::{
 };
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError};
-use longhouse_workspace::{CommitError, Conflict, WorkspaceError};
+use longhouse_workspace::{CommitError, Conflict, Difference, WorkspaceError};
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
+use crate::app::history::Stale;
 
 /// When a full inbox may have been read.
 const INBOX_FULL_RETRY: Duration = Duration::from_secs(30);
@@ -148,6 +149,7 @@ impl From<AppError> for ApiError {
             AppError::Store(error) => store(&error),
             AppError::Path { path, source } => workspace(path.as_str(), &source),
             AppError::Commit(error) => committing(error),
+            AppError::Stale(stale) => stale_write(&detail, *stale),
             AppError::NoSuchText { path, count } => {
                 let code = if count == 0 { "no_match" } else { "ambiguous_match" };
                 Self::new(StatusCode::CONFLICT, code, detail).with("path", path.as_str()).with("count", count)
@@ -169,6 +171,19 @@ impl From<AppError> for ApiError {
             AppError::UnknownRun(_) => unknown_run(detail),
             AppError::NothingKept(_) => ApiError::new(StatusCode::NOT_FOUND, "nothing_kept", detail),
             AppError::UnknownCommit(_) => Self::new(StatusCode::NOT_FOUND, "unknown_commit", detail),
+            AppError::BuiltOn(conflicts) => {
+                Self::new(StatusCode::CONFLICT, "built_on", detail).with("conflicts", json!(conflicts))
+            }
+            AppError::NotYourCommit { by, .. } => {
+                Self::new(StatusCode::FORBIDDEN, "not_yours", detail).with("holder", json!({ "agent": by }))
+            }
+            AppError::HiddenPaths(_) => Self::new(StatusCode::FORBIDDEN, "hidden_paths", detail),
+            AppError::TooManyCommits { most } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "change_too_large", detail).with("limit", most)
+            }
+            AppError::NotKept { path } => {
+                Self::new(StatusCode::GONE, "not_kept", detail).with("path", path.as_str())
+            }
             AppError::CursorAhead { last, .. } => {
                 Self::new(StatusCode::CONFLICT, "cursor_ahead", detail).with("last", last)
             }
@@ -491,6 +506,21 @@ fn workspace(path: &str, error: &WorkspaceError) -> ApiError {
             _ => ApiError::internal(error),
         },
         WorkspaceError::CaseInsensitive => ApiError::internal(error),
+    }
+}
+
+/// What is there by now, who put it there, and how it differs.
+fn stale_write(detail: &str, Stale { conflict, difference }: Stale) -> ApiError {
+    let detail = format!("{detail}; read it again, and say which version you change");
+    let error = ApiError::new(StatusCode::PRECONDITION_FAILED, "stale_write", detail)
+        .with("path", conflict.path.as_str())
+        .with("current_version", conflict.current_version)
+        .with("commit", conflict.commit.map(|commit| commit.0))
+        .with("agent", json!(conflict.agent));
+    match difference {
+        Some(Difference::Text(text)) => error.with("diff", text),
+        Some(Difference::Omitted(why)) => error.with("diff_omitted", why.as_str()),
+        None => error,
     }
 }
 

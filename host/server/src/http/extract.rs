@@ -141,6 +141,20 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
     }
 }
 
+/// The same where two things stand there.
+pub(super) struct InPaths(pub(super) String, pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPaths {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match Path::<(String, String, String)>::from_request_parts(parts, state).await {
+            Ok(Path((_, first, second))) => Ok(Self(first, second)),
+            Err(rejection) => Err(ApiError::invalid("path", rejection.body_text())),
+        }
+    }
+}
+
 /// A path in the project that came in `field`.
 pub(super) fn project_path(field: &str, text: &str) -> Result<ProjectPath, ApiError> {
     ProjectPath::parse(text).map_err(|invalid| error::path(field, text, invalid))

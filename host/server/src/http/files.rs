@@ -73,12 +73,19 @@ pub(super) async fn read(
     InPath(path): InPath,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Served { version, content } = files::read(&project, &agent, project_path("path", &path)?).await?;
+    serve(files::read(&project, &agent, project_path("path", &path)?).await?, &headers).await
+}
+
+/// A file's bytes, or the part of them that is asked for.
+pub(super) async fn serve(
+    Served { version, content }: Served,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let tag = format!("\"{version}\"");
-    let mut response = if is_known(&headers, &tag) {
+    let mut response = if is_known(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        part(content, range(&headers, &tag)).await?
+        part(content, range(headers, &tag)).await?
     };
     for (name, value) in [
         (header::CONTENT_TYPE, "application/octet-stream"),

@@ -13,9 +13,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use longhouse_core::{Access, Fence, Publication, Publish, RunId, RunStatus, TaskId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
+use super::commits::with_difference;
 use super::extract::{InPath, JsonBody, Parameters, ShownLock, project_path, under, wait};
 use super::run_body::RunBody;
 use crate::app::runs::{self, NewRun, RunView};
@@ -147,6 +149,20 @@ pub(super) async fn commit(
     let locks = body.locks.into_iter().map(ShownLock::into).collect();
     let authority = (under(body.task, body.fence)?, locks);
     Ok(Json(publish::commit(&project, &agent, id.parse()?, authority, app.clock.now()).await?))
+}
+
+/// `GET /runs/{id}/diff`
+pub(super) async fn differences(
+    State(app): State<Arc<App>>,
+    Caller { project, agent, .. }: Caller,
+    InPath(id): InPath,
+) -> Result<Json<Value>, ApiError> {
+    let (drafted, count) = publish::differences(&project, &agent, id.parse()?, app.clock.now()).await?;
+    let paths: Vec<_> = drafted
+        .into_iter()
+        .map(|drafted| with_difference(json!(drafted.change), Some(drafted.difference)))
+        .collect();
+    Ok(Json(json!({ "paths": paths, "count": count })))
 }
 
 /// `POST /runs/{id}/discard`

@@ -63,6 +63,53 @@ pub(crate) fn list(
     Ok(changes)
 }
 
+/// The first change after the `n`th of commit `number` that did something to `path` or to a directory that it lies in, and
+/// where in the journal it stands.
+pub(crate) fn next(
+    connection: &Connection,
+    path: &ProjectPath,
+    (number, n): (CommitNumber, u32),
+) -> Result<Option<(CommitNumber, u32, Change)>, StoreError> {
+    // Each as a text of its own, so that each has its index.
+    let sql = |column: &str| {
+        format!(
+            "SELECT path, operation, staged, moved_from, base, new, history, commit_changes.number, n
+             FROM commit_changes JOIN commits USING (number)
+             WHERE {column} = ?1 AND (commit_changes.number, n) > (?2, ?3) AND status != 'aborted'
+             ORDER BY commit_changes.number, n LIMIT 1"
+        )
+    };
+    let mut first: Option<(CommitNumber, u32, Change)> = None;
+    for column in ["path", "moved_from"] {
+        let mut statement = connection.prepare_cached(&sql(column))?;
+        for path in std::iter::once(path.as_str()).chain(path.above()) {
+            let mut rows = statement.query((path, integer(number.0), n))?;
+            let Some(row) = rows.next()? else { continue };
+            let at = (CommitNumber(super::number("commit_changes.number", row.get(7)?)?), row.get(8)?);
+            if first.as_ref().is_none_or(|(number, n, _)| at < (*number, *n)) {
+                first = Some((at.0, at.1, change(row)?));
+            }
+        }
+    }
+    Ok(first)
+}
+
+/// Where this version of what lay at `path` is kept, if a commit replaced or removed it there.
+pub(crate) fn kept(
+    connection: &Connection,
+    path: &ProjectPath,
+    version: Version,
+) -> Result<Option<EntryName>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT history FROM commit_changes JOIN commits USING (number)
+         WHERE path = ?1 AND base = ?2 AND history IS NOT NULL AND status != 'aborted'
+         ORDER BY commit_changes.number DESC LIMIT 1",
+    )?;
+    let mut rows = statement.query((path.as_str(), version.to_bytes()))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(parsed("commit_changes.history", row.get(0)?)?))
+}
+
 fn change(row: &Row<'_>) -> Result<Change, StoreError> {
     let operation: String = row.get(1)?;
     let (staged, from): (Option<String>, Option<String>) = (row.get(2)?, row.get(3)?);

@@ -366,7 +366,7 @@ impl ChangeSet {
     }
 
     /// What was found is no longer seen anywhere.
-    fn displace(&self, found: &Found, by: By) -> Result<(), WorkspaceError> {
+    pub(super) fn displace(&self, found: &Found, by: By) -> Result<(), WorkspaceError> {
         if let Lies::InProject(at) = &found.lies {
             self.saw(at, &found.stat, by, None)?;
             self.lock().removed.insert(at.clone());

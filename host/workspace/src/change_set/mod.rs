@@ -13,6 +13,7 @@ mod staged;
 #[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
 mod tests;
 mod tree;
+mod undo;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};

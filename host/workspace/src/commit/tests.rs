@@ -24,6 +24,16 @@ impl Lenient {
         known.iter_mut().find(|(commit, _)| commit.number == number).unwrap().1 = stands;
     }
 
+    /// What was numbered, and did not come to nothing, in order.
+    pub(crate) fn commits(&self) -> Vec<Arc<Commit>> {
+        let known = self.0.lock().unwrap();
+        known
+            .iter()
+            .filter(|(_, stands)| *stands != "aborted")
+            .map(|(commit, _)| Arc::clone(commit))
+            .collect()
+    }
+
     fn stands(&self) -> Vec<&'static str> {
         self.0.lock().unwrap().iter().map(|(_, stands)| *stands).collect()
     }
@@ -43,7 +53,7 @@ impl CommitGate for Lenient {
 
     fn intent(&self, reservation: ReservationId, redo: &RedoList) -> Result<CommitNumber, GateError> {
         if self.2.load(Ordering::Relaxed) {
-            return Err(GateError::Refused(longhouse_core::Refusal::Superseded));
+            return Err(GateError::Refused(Refusal::Superseded));
         }
         self.1.lock().unwrap().remove(&reservation);
         let known = &mut *self.0.lock().unwrap();

@@ -90,6 +90,25 @@ impl Files {
         Ok(openat(&self.staged, name.as_str(), flags, Mode::empty())?)
     }
 
+    /// Opens what the history keeps under this name, to be looked at; `None` if nothing is kept there any more, or only
+    /// the mark of a move.
+    pub(crate) fn open_kept(&self, name: &EntryName) -> Result<Option<OwnedFd>, WorkspaceError> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let kept = match openat(&self.kept, name.as_str(), flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            kept => kept?,
+        };
+        let is_mark = FileType::from_raw_mode(fstat(&kept)?.st_mode) == FileType::Symlink
+            && readlinkat(&kept, "", Vec::new())?.to_bytes() == MARK.as_bytes();
+        Ok(Some(kept).filter(|_| !is_mark))
+    }
+
+    /// Opens what the history keeps under this name, and is no link.
+    pub(crate) fn open_kept_for(&self, name: &EntryName, flags: OFlags) -> Result<OwnedFd, WorkspaceError> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(openat(&self.kept, name.as_str(), flags, Mode::empty())?)
+    }
+
     /// The directory where it is staged, and its name there.
     pub(crate) fn staged_at<'a>(&'a self, name: &'a EntryName) -> (BorrowedFd<'a>, &'a str) {
         (self.staged.as_fd(), name.as_str())

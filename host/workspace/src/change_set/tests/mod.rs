@@ -2,6 +2,7 @@
 
 mod bases;
 mod model;
+mod undo;
 mod view;
 
 use std::fs;
@@ -16,6 +17,7 @@ use crate::{CommitError, Committed, Create, Follow, OpenOptions, Opened, Root, W
 /// A project with `a.txt`, `d/b.txt` and `d/e/c.txt`, which hold their names.
 struct Project {
     dir: tempfile::TempDir,
+    gate: Arc<Lenient>,
     workspace: Workspace,
 }
 
@@ -38,8 +40,9 @@ impl Project {
             fs::write(dir.path().join(file), file).unwrap();
         }
         let root = Arc::new(Root::open(dir.path()).unwrap());
-        let workspace = Workspace::open(root, Arc::new(Lenient::default())).unwrap();
-        Self { dir, workspace }
+        let gate = Arc::new(Lenient::default());
+        let workspace = Workspace::open(root, Arc::clone(&gate) as _).unwrap();
+        Self { dir, gate, workspace }
     }
 
     fn at(&self, text: &str) -> PathBuf {

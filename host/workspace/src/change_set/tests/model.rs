@@ -1,5 +1,5 @@
 //! Random changes, made in a change set and in a directory of the operating system: both look alike at every step, and
-//! the project does when the set is published.
+//! the project does when the set is published, and again when what was published is taken back.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -170,6 +170,7 @@ fn history(seed: u64) -> [usize; 3] {
         }
     }
     let (mut done, mut moves, mut published) = (0, 0, 0);
+    let before = tree(native.path());
     for round in 0..3 {
         let run = project.run(&format!("r1-{round}"));
         for step in 0..12 {
@@ -198,6 +199,8 @@ fn history(seed: u64) -> [usize; 3] {
         drop(run);
         assert_eq!(project.staged(), 0, "seed {seed}, round {round}: something stays staged");
     }
+    assert_eq!(project.undo("u", 1), [""; 0], "seed {seed}");
+    assert_eq!(tree(project.dir.path()), before, "seed {seed}");
     [done, moves, published]
 }
 
