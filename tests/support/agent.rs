@@ -56,11 +56,16 @@ impl Agent {
         Answer { status, headers, bytes: response.bytes().expect("a body").to_vec() }
     }
 
-    /// `POST path` to a server that may be killed meanwhile: the status, if it was answered whole.
+    /// Sends a request to a server that may be killed meanwhile: the answer, if it came whole.
+    pub fn try_send(&self, request: RequestBuilder) -> Option<Answer> {
+        let response = request.send().ok()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Some(Answer { status, headers, bytes: response.bytes().ok()?.to_vec() })
+    }
+
+    /// `POST path` to such a server: the status, if the answer came whole.
     pub fn try_post(&self, path: &str, body: &Value) -> Option<u16> {
-        let response = self.request(Method::POST, path).json(body).send().ok()?;
-        let status = response.status().as_u16();
-        response.bytes().ok().map(|_| status)
+        self.try_send(self.request(Method::POST, path).json(body)).map(|answer| answer.status)
     }
 
     /// `GET path`.

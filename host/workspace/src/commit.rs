@@ -310,9 +310,15 @@ impl Workspace {
         let paths = Reservation::new(plan.changes()).map_err(GateError::from)?;
         plan.settle(&self.files).map_err(at_root)?;
         plan.give();
+        let reader = self.reader(&author.agent);
         let published = self.carry_out(author, &paths, wait_until, |reserved| {
             publish::prepare(view, &self.files, &plan, reserved.reservation)
         });
+        if let Err((CommitError::Conflicts { conflicts }, _)) = &published {
+            // It is told of these, and there is no more to know of what is gone.
+            let gone = conflicts.iter().filter(|conflict| conflict.current.is_none());
+            gone.for_each(|conflict| reader.gone(conflict.path.clone()));
+        }
         match published {
             // What was put in place is under its staged name no more, and what was as it should be already can go.
             Ok(committed) => {
@@ -366,6 +372,7 @@ impl Workspace {
         prepare: impl FnOnce(Reserved) -> Result<Prepared, CommitError>,
     ) -> Result<Committed, (CommitError, Vec<Change>)> {
         let plain = |error: CommitError| (error, Vec::new());
+        let reader = self.reader(&author.agent);
         let granted = self.gate.reserve(paths, &Author::Agent(author), wait_until);
         let reserved = match granted.map_err(|error| plain(error.into()))? {
             Granted::Reserved(reserved) => reserved,
@@ -376,6 +383,7 @@ impl Workspace {
         let Prepared { changes, versions } = match prepare(reserved) {
             Ok(prepared) if prepared.changes.is_empty() => {
                 self.give_back(reserved, "all is so already");
+                prepared.versions.iter().for_each(|(path, version)| reader.served(path.clone(), *version));
                 return Ok(Committed { number: None, versions: prepared.versions });
             }
             Ok(prepared) => prepared,
@@ -399,7 +407,10 @@ impl Workspace {
             }
         };
         match self.put_in_place(number, &redo) {
-            Ok(()) => Ok(Committed { number: Some(number), versions }),
+            Ok(()) => {
+                tell(&reader, &redo, &versions);
+                Ok(Committed { number: Some(number), versions })
+            }
             Err(error) if error.may_be_done() => Err(plain(error)),
             Err(error) => Err((error, changes)),
         }
@@ -463,4 +474,16 @@ impl Workspace {
     pub const fn root(&self) -> &Arc<Root> {
         &self.root
     }
+}
+
+/// What an agent changed, it knows.
+fn tell(reader: &Reader, redo: &RedoList, versions: &[(ProjectPath, Option<Version>)]) {
+    for change in redo.changes() {
+        match &change.operation {
+            Operation::Remove => reader.gone(change.path.clone()),
+            Operation::Move { from } => reader.gone(from.clone()),
+            Operation::Put { .. } | Operation::Found => {}
+        }
+    }
+    versions.iter().for_each(|(path, version)| reader.served(path.clone(), *version));
 }

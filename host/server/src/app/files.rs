@@ -334,12 +334,7 @@ async fn attempt(
     let (workspace, view) = (Arc::clone(&project.workspace), project.view_of(agent));
     let until = app.clock.now().plus_millis(PATIENCE_MS);
     let done = tokio::task::spawn_blocking(move || workspace.commit(&view, author, &wishes, Some(until)));
-    let committed = done.await.map_err(|_| AppError::CutOff)??;
-    let reader = project.workspace.reader(&agent.name);
-    for (path, version) in &committed.versions {
-        reader.served(path.clone(), *version);
-    }
-    Ok(committed)
+    Ok(done.await.map_err(|_| AppError::CutOff)??)
 }
 
 /// Works on a path where blocking is allowed.

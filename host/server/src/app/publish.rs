@@ -188,10 +188,6 @@ async fn publish(
         workspace.publish(&view, author, &set, until).map_err(|error| as_seen(&view, error))
     });
     let committed = published.await.map_err(|_| AppError::CutOff)??;
-    let reader = project.workspace.reader(&draft.agent);
-    for (path, version) in committed.versions {
-        reader.served(path, version);
-    }
     Ok(committed.number.map_or(Fate::Nothing, |commit| Fate::Committed { commit }))
 }
 

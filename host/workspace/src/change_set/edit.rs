@@ -251,7 +251,7 @@ impl View {
                 if own.files.has(&at) {
                     return Err(WorkspaceError::Exists);
                 }
-                own.saw_nothing(&at);
+                own.saw_nothing_to_replace(&at);
             }
             Ok(Lies::Staged(_)) => return Err(WorkspaceError::Exists),
             Err(WorkspaceError::NotFound) => {}

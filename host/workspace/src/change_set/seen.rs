@@ -39,6 +39,16 @@ impl Reader {
         self.note(path, version.map_or(Seen::Nothing, Seen::Version), u64::MAX);
     }
 
+    /// Nothing lies at this path any more, nor beneath it, and the agent knows.
+    pub fn gone(&self, path: ProjectPath) {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        for served in &mut *served {
+            served.retain(|at, _| !path.is_above(at));
+        }
+        drop(served);
+        self.served(path, None);
+    }
+
     fn last_served(&self, path: &ProjectPath) -> Option<Seen> {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         served.iter().find_map(|served| served.get(path)).map(|(seen, _)| *seen)
@@ -145,6 +155,17 @@ impl ChangeSet {
             }
         }
         Ok(())
+    }
+
+    /// Nothing was found at `path` in the project, and something is to come there: in place of what its agent was last
+    /// served, should that have been something.
+    pub(crate) fn saw_nothing_to_replace(&self, path: &ProjectPath) {
+        let seen = self.reader.last_served(path).unwrap_or(Seen::Nothing);
+        let base = Base { seen, found: None, is_torn: false, unseen: None };
+        let mut state = self.lock();
+        let known = state.bases.contains_key(path);
+        let base = state.bases.entry(path.clone()).or_insert(base);
+        base.is_torn |= known && base.seen != Seen::Nothing;
     }
 
     /// The run ended: what it read, its agent was served, unless it was served something after the run began.

@@ -214,3 +214,33 @@ fn somebody_outside_is_not_written_over_either() {
     assert_eq!(project.conflicts(&run), ["a.txt"]);
     assert_eq!(project.read("d/b.txt"), "d/b.txt", "all or nothing");
 }
+
+#[test]
+fn what_was_served_and_is_gone_is_not_made_anew_before_its_agent_knows() {
+    let project = Project::new();
+    let reader = project.workspace.reader(&"someone".parse().unwrap());
+    let serve = |at: &str| {
+        let opened = project.view().read_file(&path(at)).unwrap();
+        reader.served(path(at), Some(project.view().version(&opened).unwrap()));
+    };
+    serve("a.txt");
+    serve("d/b.txt");
+    fs::rename(project.at("a.txt"), project.at("elsewhere")).unwrap();
+    let make = |name: &str, at: &str| {
+        let run = project.run_of(name, &reader);
+        run.write(at, "from what it was");
+        run
+    };
+    assert_eq!(project.conflicts(&make("r1-1", "a.txt")), ["a.txt"]);
+    // It was told.
+    project.publish(&make("r1-2", "a.txt")).unwrap();
+    // What it took away itself, it knows, and all that was beneath.
+    let run = project.run_of("r1-3", &reader);
+    run.rename("d", "moved");
+    project.publish(&run).unwrap();
+    let run = project.run_of("r1-4", &reader);
+    run.view.create_dir(&path("d")).unwrap();
+    run.write("d/b.txt", "anew");
+    project.publish(&run).unwrap();
+    assert_eq!((project.read("a.txt"), project.read("d/b.txt")), ("from what it was".into(), "anew".into()));
+}
