@@ -324,3 +324,32 @@ fn what_was_acknowledged_is_there_after_a_kill() {
         "nothing is left over"
     );
 }
+
+#[test]
+fn several_files_are_read_as_one_commit_left_them() {
+    let server = TestServer::builder().file("a", "0").file("d/b", "0").start();
+    let (worker, reader) = (server.worker(), server.agent("reader", "observer", "read-only"));
+    let file = |path: &str, n: usize| json!({ "path": path, "content": n.to_string(), "expected": "*" });
+    thread::scope(|scope| {
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        scope.spawn(move || {
+            let mut n = 1;
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                worker.post("/fs/write", &json!({ "files": [file("a", n), file("d/b", n)] })).expect(200);
+                n += 1;
+            }
+        });
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..300 {
+            let read = reader.post("/fs/read", &json!({ "files": [{ "path": "a" }, { "path": "d/b" }] }));
+            let read = read.expect(200);
+            assert_eq!(read["files"][0]["text"], read["files"][1]["text"], "{read}");
+            let found = reader.post("/fs/grep", &json!({ "pattern": "." })).expect(200);
+            let text = |file: usize| &found["files"][file]["lines"][0]["text"];
+            assert_eq!(text(0), text(1), "{found}");
+            seen.insert(text(0).as_str().unwrap().to_owned());
+        }
+        assert!(seen.len() > 30, "only {} commits were made meanwhile", seen.len());
+        drop(stop);
+    });
+}

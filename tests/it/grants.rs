@@ -130,3 +130,30 @@ fn a_profile_that_changes_is_in_force_at_once() {
     sam.get("/files/a.txt").problem(404, "not_found");
     assert_ne!(sam.run(["cat", "a.txt"])["outcome"]["code"], 0);
 }
+
+#[test]
+fn a_run_is_narrowed_and_never_widened() {
+    let (server, beth) = backend();
+    let narrowed = |argv: &[&str], narrow: Value| {
+        let reply = beth.run_with(json!({ "argv": argv, "narrow": narrow }));
+        (reply["outcome"]["code"].as_u64().unwrap(), reply["changes"]["status"].clone())
+    };
+    let only_a = json!({ "write": ["backend/a/**"], "deny": ["backend/main.rs"] });
+    let made = narrowed(&["mkdir", "-p", "backend/a/b"], only_a.clone());
+    assert_eq!(made, (0, json!("committed")));
+    for argv in [&["mkdir", "backend/other"][..], &["cat", "backend/main.rs"], &["ls", "backend/main.rs"]] {
+        assert_ne!(narrowed(argv, only_a.clone()).0, 0, "{argv:?}");
+    }
+    assert_eq!(narrowed(&["cat", "docs/guide.md"], only_a).0, 0);
+    let everything = json!({ "read": ["**"], "write": ["**"], "create": ["**"], "delete": ["**"] });
+    for argv in [&["cat", "frontend/app.js"][..], &["cat", "backend/.env"], &["rm", "backend/main.rs"]] {
+        assert_ne!(narrowed(argv, everything.clone()).0, 0, "{argv:?}");
+    }
+    let nothing = json!({ "write": [] });
+    assert_ne!(narrowed(&["mkdir", "backend/c"], nothing).0, 0);
+    assert!(!server.path("backend/other").exists() && !server.path("backend/c").exists());
+    for wrong in [json!({ "write": ["a["] }), json!({ "writes": [] })] {
+        let body = json!({ "argv": ["true"], "narrow": wrong });
+        beth.post("/runs", &body).problem(422, "invalid_request");
+    }
+}

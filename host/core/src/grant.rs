@@ -1,5 +1,7 @@
 //! Which files an agent may touch, and how: the one matcher that decides it.
 
+use std::sync::Arc;
+
 use crate::{PathPattern, ProjectPath};
 
 /// What can be done with a path.
@@ -49,6 +51,8 @@ pub struct FileGrants {
     pub delete: Option<Vec<PathPattern>>,
     /// Does not exist for the agent, whatever else is granted.
     pub deny: Vec<PathPattern>,
+    /// What else has to grant it, and show it.
+    pub within: Option<Arc<Self>>,
 }
 
 /// Why something may or may not be done.
@@ -66,12 +70,20 @@ impl FileGrants {
     /// Everything is granted.
     pub fn everything() -> Self {
         let everything = || vec![PathPattern::of(&ProjectPath::root())];
-        Self { read: everything(), write: everything(), create: None, delete: None, deny: Vec::new() }
+        Self { read: everything(), write: everything(), ..Self::default() }
+    }
+
+    /// As far as these reach, and `narrow` does, too.
+    #[must_use]
+    pub fn narrowed(&self, narrow: Self) -> Self {
+        let within = Self { within: self.within.clone(), ..narrow };
+        Self { within: Some(Arc::new(within)), ..self.clone() }
     }
 
     /// Whether nothing at all may be written, created or deleted.
     pub fn is_read_only(&self) -> bool {
         [Verb::Write, Verb::Create, Verb::Delete].iter().all(|verb| self.globs(*verb).is_empty())
+            || self.within.as_ref().is_some_and(|within| within.is_read_only())
     }
 
     /// What decides whether this may be done.
@@ -79,8 +91,13 @@ impl FileGrants {
         if let Some(glob) = self.deny.iter().find(|glob| glob.matches(path)) {
             return Ruling::Denied(glob);
         }
-        let granting = self.globs(verb).iter().find(|glob| glob.names(path));
-        granting.map_or(Ruling::NotGranted, Ruling::Granted)
+        let Some(granting) = self.globs(verb).iter().find(|glob| glob.names(path)) else {
+            return Ruling::NotGranted;
+        };
+        match self.within.as_ref().map(|within| within.ruling(verb, path)) {
+            Some(Ruling::Granted(_)) | None => Ruling::Granted(granting),
+            Some(other) => other,
+        }
     }
 
     /// Whether this may be done.
@@ -90,21 +107,26 @@ impl FileGrants {
 
     /// Whether this may be done with every path there is.
     pub fn grant_everywhere(&self, verb: Verb) -> bool {
-        self.deny.is_empty() && self.globs(verb).iter().any(PathPattern::is_everything)
+        self.deny.is_empty()
+            && self.globs(verb).iter().any(PathPattern::is_everything)
+            && self.all_within(|within| within.grant_everywhere(verb))
     }
 
     /// Whether `path` exists for the agent, should something that is no directory lie there.
     pub fn show(&self, path: &ProjectPath) -> bool {
-        !self.hide(path) && self.any_glob(|glob| glob.names(path))
+        !self.hide(path)
+            && self.any_glob(|glob| glob.names(path))
+            && self.all_within(|within| within.show(path))
     }
 
     /// Whether `path` exists for the agent, should a directory lie there: one that is granted, or on the way to
     /// something that may be.
     pub fn show_directory(&self, path: &ProjectPath) -> bool {
-        path.is_root() || (!self.hide(path) && self.any_glob(|glob| glob.reaches(path)))
+        let is_shown = || !self.hide(path) && self.any_glob(|glob| glob.reaches(path));
+        path.is_root() || (is_shown() && self.all_within(|within| within.show_directory(path)))
     }
 
-    /// The globs that grant this.
+    /// The globs that grant this, as far as what else has to does.
     pub fn globs(&self, verb: Verb) -> &[PathPattern] {
         match verb {
             Verb::Read => &self.read,
@@ -116,7 +138,11 @@ impl FileGrants {
 
     /// Whether `path` is denied, and so does not exist for the agent.
     pub fn hide(&self, path: &ProjectPath) -> bool {
-        self.deny.iter().any(|glob| glob.matches(path))
+        self.deny.iter().any(|glob| glob.matches(path)) || !self.all_within(|within| !within.hide(path))
+    }
+
+    fn all_within(&self, holds: impl FnOnce(&Self) -> bool) -> bool {
+        self.within.as_ref().is_none_or(|within| holds(within))
     }
 
     fn any_glob(&self, fits: impl Fn(&PathPattern) -> bool) -> bool {
@@ -199,6 +225,33 @@ mod tests {
         assert!(!nothing.show(&path("a")) && nothing.show_directory(&ProjectPath::root()));
         let deny = globs(&["a"]);
         assert!(!FileGrants { deny, ..FileGrants::everything() }.grant_everywhere(Verb::Read));
+    }
+
+    #[test]
+    fn what_is_narrowed_is_granted_by_both() {
+        let narrow = FileGrants {
+            write: globs(&["backend/a/**", "frontend/**"]),
+            deny: globs(&["backend/a/x"]),
+            ..FileGrants::everything()
+        };
+        let grants = backend().narrowed(narrow);
+        for (verb, text, granted) in [
+            (Verb::Read, "backend/b", true),
+            (Verb::Write, "backend/b", false),
+            (Verb::Write, "backend/a/b", true),
+            (Verb::Write, "frontend/a", false),
+            (Verb::Delete, "backend/tmp/a", false),
+            (Verb::Read, "backend/a/x", false),
+        ] {
+            assert_eq!(grants.grant(verb, &path(text)), granted, "{} {text}", verb.as_str());
+        }
+        assert!(grants.hide(&path("backend/a/x/y")) && grants.hide(&path("backend/.env")));
+        assert!(!grants.show(&path("backend/a/x")) && !grants.show_directory(&path("backend/a/x")));
+        assert!(!grants.grant_everywhere(Verb::Read) && !grants.is_read_only());
+        let reading = FileGrants { write: Vec::new(), ..FileGrants::everything() };
+        assert!(FileGrants::everything().narrowed(reading.clone()).is_read_only());
+        let twice = FileGrants::everything().narrowed(reading).narrowed(FileGrants::everything());
+        assert!(twice.is_read_only() && twice.grant_everywhere(Verb::Read));
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! Runs: one execution of a command, from request to record.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{AgentName, Hold, Limits, LimitsRequest, ProjectPath, Publication, RunId, Timestamp};
+use crate::{AgentName, FileGrants, Hold, Limits, LimitsRequest, ProjectPath, Publication, RunId, Timestamp};
 
 /// What an agent asks to have run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct RunRequest {
     pub cwd: ProjectPath,
     /// What the request wants narrower than the profile.
     pub limits: LimitsRequest,
+    /// Which files it may touch, of those that the profile grants; all of them if `None`.
+    pub narrow: Option<Arc<FileGrants>>,
     /// The lease it works under.
     pub under: Under,
 }

@@ -8,6 +8,7 @@ mod stage;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests lay out the directories that they then look at")]
 pub(crate) mod tests;
+mod whole;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,7 @@ use busy::Busy;
 use prepare::Prepared;
 use retire::Retirer;
 pub(crate) use stage::be_like;
+use whole::Renames;
 
 /// Of how many agents it is remembered what they were served.
 const READERS: usize = 1_024;
@@ -170,6 +172,7 @@ pub struct Workspace {
     gate: Arc<dyn CommitGate + Send + Sync>,
     retirer: Retirer,
     busy: Busy,
+    renames: Renames,
     readers: Mutex<HashMap<AgentName, Arc<Reader>>>,
 }
 
@@ -183,8 +186,8 @@ impl Workspace {
             .map_err(|source| CommitError::Path { path: ProjectPath::root(), source })?;
         let files = Arc::new(files);
         let retirer = Retirer::start(Arc::clone(&files), Arc::clone(&gate));
-        let (busy, readers) = Default::default();
-        let workspace = Self { root, files, gate, retirer, busy, readers };
+        let (busy, renames, readers) = Default::default();
+        let workspace = Self { root, files, gate, retirer, busy, renames, readers };
         workspace.drop_what_nobody_needs()?;
         workspace.recover()?;
         Ok(workspace)
@@ -438,7 +441,7 @@ impl Workspace {
     }
 
     fn put_in_place(&self, number: CommitNumber, redo: &RedoList) -> Result<(), CommitError> {
-        match apply(&*self.files, redo) {
+        match self.renames.make(redo, || apply(&*self.files, redo)) {
             Ok(()) => {
                 self.gate.published(number);
                 self.retirer.retire(redo, number);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Answer, Context, Effect, commit, crew};
 use crate::{
-    Access, Admit, AgentFacts, AgentName, EventKind, Hold, LiveRun, Output, Refusal, Reply, Role, Row, RunId,
-    RunRecord, RunRequest, RunStatus, StartedRun,
+    Access, Admit, AgentFacts, AgentName, EventKind, FileGrants, Hold, LiveRun, Output, Refusal, Reply, Role,
+    Row, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
 };
 
 pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
@@ -34,6 +34,11 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     };
     let limits = limits.narrowed(&request.limits);
 
+    let files = match &request.narrow {
+        Some(narrow) => Arc::new(profile.files.narrowed(FileGrants::clone(narrow))),
+        None => Arc::clone(&profile.files),
+    };
+
     state.last_run += 1;
     let id = RunId { boot: state.boot, number: state.last_run };
     let started = StartedRun {
@@ -41,8 +46,8 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
         agent: facts.agent.name.clone(),
         started_at: context.now,
         limits,
-        files: Arc::clone(&profile.files),
-        access: if profile.files.is_read_only() { Access::ReadOnly } else { Access::ReadWrite },
+        access: if files.is_read_only() { Access::ReadOnly } else { Access::ReadWrite },
+        files,
         env: profile.env.clone(),
         hold,
     };

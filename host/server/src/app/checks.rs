@@ -121,6 +121,7 @@ fn new_run(check: &Check) -> NewRun {
         // Its profile's wall-clock limit ends it.
         wait: Duration::MAX,
         under: Under::NoLease,
+        narrow: None,
         access: Access::ReadOnly,
         publish: Publish::Never,
         locks: Vec::new(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use longhouse_core::{Agent, Authorship, ProjectPath, Version};
 use longhouse_workspace::{
-    CommitError, Committed, Entry, Expected, Follow, Found, Grep, GrepOptions, ListOptions, Listing, View,
-    WalkOptions, Wish, WorkspaceError,
+    CommitError, Committed, Entry, Expected, Follow, Found, Grep, GrepOptions, ListOptions, Listing, Reader,
+    View, WalkOptions, Wish, WorkspaceError,
 };
 
 use super::{App, AppError, Project, history};
@@ -74,27 +74,68 @@ pub struct Lines {
     pub text: Result<String, Vec<u8>>,
 }
 
-/// Reads lines of a file: at most `count`, from number `first` on, and no more than `most` bytes, a longer line cut.
+/// Which lines of which file: at most `count`, from number `first` on.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The file.
+    pub path: ProjectPath,
+    /// From 1.
+    pub first: usize,
+    /// How many.
+    pub count: usize,
+}
+
+/// The most bytes of text of one file, and of all, in one answer; a longer line is cut.
+const MOST_OF_ONE: usize = 256 << 10;
+const MOST_OF_ALL: usize = 4 << 20;
+
+/// Reads lines of files, all of them as they were at one moment, as far as commits go.
 ///
 /// # Errors
-/// When there is no such file, it may not be read, or is longer than [`MAX_TEXT`].
+/// When reading is cut off. For each file, when there is none, it may not be read, or is longer than [`MAX_TEXT`].
 pub async fn lines(
     project: &Project,
     agent: &Agent,
-    path: ProjectPath,
-    (first, count): (usize, usize),
-    most: usize,
-) -> Result<Lines, AppError> {
-    let (content, version) =
-        whole(project, agent, &path).await?.ok_or(AppError::TooLong { path, most: MAX_TEXT })?;
+    wanted: Vec<Wanted>,
+) -> Result<Vec<Result<Lines, AppError>>, AppError> {
+    let (view, workspace) = (project.view_of(agent), Arc::clone(&project.workspace));
+    let reader = workspace.reader(&agent.name);
+    let read = tokio::task::spawn_blocking(move || {
+        // One file is as it was at one moment by itself.
+        let several = wanted.iter().skip(usize::from(wanted.len() == 1));
+        let real: Vec<_> = several.map(|wanted| real_path(&view, &wanted.path)).collect();
+        let looks_at = |path: &ProjectPath| real.iter().any(|real| real == path || path.is_above(real));
+        let whole = |Wanted { path, .. }: &Wanted| {
+            whole(&view, &reader, path).map_err(|source| AppError::Path { path: path.clone(), source })
+        };
+        let contents = workspace.read_whole(looks_at, || wanted.iter().map(whole).collect::<Vec<_>>());
+        let mut left = MOST_OF_ALL;
+        let lines = contents.into_iter().zip(&wanted).map(|(content, wanted)| {
+            let too_long = || AppError::TooLong { path: wanted.path.clone(), most: MAX_TEXT };
+            let (content, version) = content?.ok_or_else(too_long)?;
+            let lines = some_of(content, version, wanted, left.min(MOST_OF_ONE));
+            left = left.saturating_sub(lines.text.as_ref().map_or_else(Vec::len, String::len));
+            Ok(lines)
+        });
+        lines.collect()
+    });
+    read.await.map_err(|_| AppError::CutOff)
+}
+
+/// Where a path leads, if it does.
+fn real_path(view: &View, path: &ProjectPath) -> ProjectPath {
+    view.real_path(path).unwrap_or_else(|_| path.clone())
+}
+
+fn some_of(content: Vec<u8>, version: Version, wanted: &Wanted, most: usize) -> Lines {
     let size = content.len();
     match String::from_utf8(content) {
-        Ok(content) => Ok(some_lines(&content, version, (first, count), most)),
+        Ok(content) => some_lines(&content, version, (wanted.first, wanted.count), most),
         Err(error) => {
             let mut bytes = error.into_bytes();
             let is_truncated = bytes.len() > most;
             bytes.truncate(most);
-            Ok(Lines { version, size, first: 1, count: 0, total: 0, is_truncated, text: Err(bytes) })
+            Lines { version, size, first: 1, count: 0, total: 0, is_truncated, text: Err(bytes) }
         }
     }
 }
@@ -160,7 +201,7 @@ pub async fn glob(
     .await
 }
 
-/// Searches the files beneath a path.
+/// Searches the files beneath a path, as they were at one moment, as far as commits go.
 ///
 /// # Errors
 /// When there is nothing at the path.
@@ -171,7 +212,13 @@ pub async fn grep(
     grep: Grep,
     options: GrepOptions,
 ) -> Result<Found, AppError> {
-    on(project, agent, path, move |view, path| view.grep(path, &grep, options)).await
+    let workspace = Arc::clone(&project.workspace);
+    on(project, agent, path, move |view, path| {
+        let real = real_path(view, path);
+        let looks_at = |at: &ProjectPath| *at == real || at.is_above(&real) || real.is_above(at);
+        workspace.read_whole(looks_at, || view.grep(path, &grep, options.clone()))
+    })
+    .await
 }
 
 /// Some text of a file that is to become another.
@@ -265,25 +312,22 @@ async fn edited(
 }
 
 /// All of a file that is no longer than [`MAX_TEXT`].
-async fn whole(
-    project: &Project,
-    agent: &Agent,
+fn whole(
+    view: &View,
+    reader: &Reader,
     path: &ProjectPath,
-) -> Result<Option<(Vec<u8>, Version)>, AppError> {
-    let reader = project.workspace.reader(&agent.name);
-    on(project, agent, path.clone(), move |view, path| {
-        let opened = view.read_file(path)?;
-        let content = opened.content(MAX_TEXT)?;
-        if let Some((_, version)) = &content {
-            reader.served(opened.path, Some(*version));
-        }
-        Ok(content)
-    })
-    .await
+) -> Result<Option<(Vec<u8>, Version)>, WorkspaceError> {
+    let opened = view.read_file(path)?;
+    let content = opened.content(MAX_TEXT)?;
+    if let Some((_, version)) = &content {
+        reader.served(opened.path, Some(*version));
+    }
+    Ok(content)
 }
 
 async fn text(project: &Project, agent: &Agent, path: &ProjectPath) -> Result<(String, Version), AppError> {
-    let read = whole(project, agent, path).await?;
+    let reader = project.workspace.reader(&agent.name);
+    let read = on(project, agent, path.clone(), move |view, path| whole(view, &reader, path)).await?;
     let (content, version) = read.ok_or(AppError::TooLong { path: path.clone(), most: MAX_TEXT })?;
     let content = String::from_utf8(content).map_err(|_| AppError::NoText(path.clone()))?;
     Ok((content, version))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use longhouse_core::{
-    Agent, AgentName, Authorship, Fate, Fence, Hold, LockId, Outcome, PathConflict, ProjectPath, Publication,
-    Publish, RunId, Timestamp, Under, Verb,
+    Agent, AgentName, Authorship, Fate, Fence, FileGrants, Hold, LockId, Outcome, PathConflict, ProjectPath,
+    Publication, Publish, RunId, Timestamp, Under, Verb,
 };
 use longhouse_store::CommitFilter;
 use longhouse_workspace::{ChangeSet, CommitError, Conflict, Drafted, View};
@@ -28,6 +28,8 @@ pub(super) struct Draft {
     pub(super) agent: AgentName,
     pub(super) hold: Option<Hold>,
     pub(super) locks: Vec<(LockId, Fence)>,
+    /// Which files it may touch, of those that its agent's profile grants then.
+    pub(super) narrow: Option<Arc<FileGrants>>,
     pub(super) publish: Publish,
     pub(super) set: Arc<ChangeSet>,
 }
@@ -181,7 +183,7 @@ async fn publish(
     now: Timestamp,
 ) -> Result<Fate, AppError> {
     let author = Authorship { agent: draft.agent.clone(), under, run: Some(draft.run), locks, keyed: None };
-    let view = present_view(project, &draft.agent);
+    let view = present_view(project, draft);
     let (workspace, set) = (Arc::clone(&project.workspace), Arc::clone(&draft.set));
     let until = Some(now.plus_millis(PATIENCE_MS));
     let published = tokio::task::spawn_blocking(move || {
@@ -200,12 +202,15 @@ fn as_seen(view: &View, error: CommitError) -> CommitError {
     CommitError::Conflicts { conflicts }
 }
 
-/// The files as the agent may see them now: not at all if it is gone, which its commit is refused for anyway.
-fn present_view(project: &Project, agent: &AgentName) -> View {
+/// The files as the agent may see them now, as far as the run might: not at all if it is gone, which its commit is refused for anyway.
+fn present_view(project: &Project, draft: &Draft) -> View {
     let directory = project.coordinator.directory();
-    let present = directory.agents().find(|present| present.name == *agent);
+    let present = directory.agents().find(|present| present.name == draft.agent);
     let grants = present.map(|agent| directory.files_of(agent)).unwrap_or_default();
-    project.view(grants)
+    project.view(match &draft.narrow {
+        Some(narrow) => Arc::new(grants.narrowed(FileGrants::clone(narrow))),
+        None => grants,
+    })
 }
 
 async fn refused(project: &Arc<Project>, error: &AppError) -> Fate {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Fence, LimitsRequest, LockId, Outcome,
-    Output, ProjectPath, Publication, Publish, Reply, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
-    Under,
+    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Fence, FileGrants, LimitsRequest, LockId,
+    Outcome, Output, ProjectPath, Publication, Publish, Reply, RunId, RunRecord, RunRequest, RunStatus,
+    StartedRun, Under,
 };
 use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
 use longhouse_store::{Clock, RunFilter};
@@ -35,6 +35,8 @@ pub struct NewRun {
     pub wait: Duration,
     /// The lease it works under.
     pub under: Under,
+    /// Which files it may touch, of those that its profile grants; all of them if `None`.
+    pub narrow: Option<Arc<FileGrants>>,
     /// What it may change, below its profile.
     pub access: Access,
     /// When its changes are published.
@@ -223,7 +225,13 @@ impl Execution {
 
     async fn ask(&self, new: &NewRun) -> Result<StartedRun, AppError> {
         let limits = LimitsRequest { wall: new.timeout, ..LimitsRequest::default() };
-        let request = RunRequest { argv: new.argv.clone(), cwd: new.cwd.clone(), limits, under: new.under };
+        let request = RunRequest {
+            argv: new.argv.clone(),
+            cwd: new.cwd.clone(),
+            limits,
+            narrow: new.narrow.clone(),
+            under: new.under,
+        };
         let caller = Caller::Agent(self.agent.clone());
         let reply = self.project.ask(caller, Command::StartRun(request)).await?;
         let Reply::RunStarted(started) = reply else { return Err(AppError::Confused) };
@@ -296,6 +304,7 @@ fn draft(project: &Project, started: &StartedRun, new: &NewRun) -> Option<Draft>
         agent: started.agent.clone(),
         hold: started.hold,
         locks: new.locks.clone(),
+        narrow: new.narrow.clone(),
         publish: new.publish,
         set: Arc::new(project.workspace.change_set(started.id.to_string(), quota, &reader)),
     })

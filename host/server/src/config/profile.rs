@@ -84,6 +84,7 @@ impl RawFiles {
             create: create.map(|create| globs("create", create)).transpose()?,
             delete: delete.map(|delete| globs("delete", delete)).transpose()?,
             deny: globs("deny", deny)?,
+            within: None,
         })
     }
 }

@@ -17,6 +17,7 @@ use tokio_util::io::ReaderStream;
 use super::ApiError;
 use super::auth::Caller;
 use super::extract::{InPath, JsonBody, Parameters, project_path};
+use crate::app::AppError;
 use crate::app::files::{self, Content, Lines, Served};
 
 /// Entries in one page of a listing.
@@ -42,9 +43,6 @@ pub(super) struct StatQuery {
 
 /// Lines of a file, unless said.
 const DEFAULT_LINES: usize = 2_000;
-/// Bytes of text of one file, and of all in one answer.
-const MOST_TEXT_OF_ONE: usize = 256 << 10;
-const MOST_TEXT: usize = 4 << 20;
 /// Files in one request.
 const MOST_AT_ONCE: usize = 100;
 
@@ -155,25 +153,27 @@ pub(super) async fn read_lines(
     JsonBody(form): JsonBody<ReadForm>,
 ) -> Result<Json<Value>, ApiError> {
     let (wanted, alone) = form.wanted()?;
-    let mut left = MOST_TEXT;
-    let mut read = Vec::new();
+    let mut asked = Vec::with_capacity(wanted.len());
+    let mut paths = Vec::with_capacity(wanted.len());
     for Wanted { path, offset, limit } in wanted {
-        let lines = (offset.unwrap_or(1).max(1), limit.unwrap_or(DEFAULT_LINES));
-        let result = match project_path("path", &path) {
-            Ok(at) => files::lines(&project, &agent, at, lines, left.min(MOST_TEXT_OF_ONE)).await,
-            Err(error) if alone => return Err(error),
-            Err(error) => {
-                read.push(json!({ "path": path, "error": error.brief() }));
-                continue;
-            }
+        let at = project_path("path", &path);
+        if let Ok(path) = &at {
+            let (first, count) = (offset.unwrap_or(1).max(1), limit.unwrap_or(DEFAULT_LINES));
+            asked.push(files::Wanted { path: path.clone(), first, count });
+        }
+        paths.push((path, at.err()));
+    }
+    let mut lines = files::lines(&project, &agent, asked).await?.into_iter();
+    let mut read = Vec::with_capacity(paths.len());
+    for (path, invalid) in paths {
+        let found = match invalid {
+            Some(error) => Err(error),
+            None => lines.next().unwrap_or(Err(AppError::Confused)).map_err(ApiError::from),
         };
-        match result {
-            Ok(lines) => {
-                left = left.saturating_sub(lines.text.as_ref().map_or_else(Vec::len, String::len));
-                read.push(json!(TextBody::of(&path, lines)));
-            }
-            Err(error) if alone => return Err(error.into()),
-            Err(error) => read.push(json!({ "path": path, "error": ApiError::from(error).brief() })),
+        match found {
+            Ok(lines) => read.push(json!(TextBody::of(&path, lines))),
+            Err(error) if alone => return Err(error),
+            Err(error) => read.push(json!({ "path": path, "error": error.brief() })),
         }
     }
     Ok(Json(if alone { read.pop().unwrap_or_default() } else { json!({ "files": read }) }))

@@ -11,7 +11,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use longhouse_core::{Access, Fence, Publication, Publish, RunId, RunStatus, TaskId};
+use longhouse_core::{
+    Access, Fence, FileGrants, PathPattern, Publication, Publish, RunId, RunStatus, TaskId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -49,6 +51,27 @@ pub(super) struct StartBody {
     locks: Vec<ShownLock>,
     #[serde(default)]
     publish: Publish,
+    narrow: Option<NarrowBody>,
+}
+
+/// Globs of what a run may touch; what is not said is as its profile has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NarrowBody {
+    read: Option<Vec<PathPattern>>,
+    write: Option<Vec<PathPattern>>,
+    create: Option<Vec<PathPattern>>,
+    delete: Option<Vec<PathPattern>>,
+    #[serde(default)]
+    deny: Vec<PathPattern>,
+}
+
+impl From<NarrowBody> for FileGrants {
+    fn from(NarrowBody { read, write, create, delete, deny }: NarrowBody) -> Self {
+        let all = Self::everything();
+        let (read, write) = (read.unwrap_or(all.read), write.unwrap_or(all.write));
+        Self { read, write, create, delete, deny, within: None }
+    }
 }
 
 /// What kept changes are committed under.
@@ -207,6 +230,7 @@ impl StartBody {
             timeout: self.timeout_ms.map(Duration::from_millis),
             wait: wait(self.wait_ms, DEFAULT_WAIT)?,
             under: under(self.task, self.fence)?,
+            narrow: self.narrow.map(|narrow| Arc::new(narrow.into())),
             access: Access::ReadWrite,
             publish: self.publish,
             locks: self.locks.into_iter().map(ShownLock::into).collect(),

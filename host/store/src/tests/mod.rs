@@ -56,6 +56,7 @@ impl Project {
             argv: vec!["ls".into()],
             cwd: ProjectPath::root(),
             limits: LimitsRequest::default(),
+            narrow: None,
             under: Under::TheOnlyLease,
         };
         match self.ask(agent(name), Command::StartRun(request)) {
@@ -217,6 +218,7 @@ fn a_step_that_panics_is_answered_and_the_state_comes_back_from_the_database() {
         argv: vec!["ls".into()],
         cwd: ProjectPath::root(),
         limits: LimitsRequest::default(),
+        narrow: None,
         under: Under::TheOnlyLease,
     };
     let first = project.ask(agent("a"), Command::StartRun(request));

@@ -96,17 +96,17 @@ fn getrandom() -> u64 {
     LAST.fetch_add(1_000, Ordering::Relaxed)
 }
 
-struct Project {
+pub(super) struct Project {
     dir: tempfile::TempDir,
     gate: Arc<Lenient>,
-    workspace: Workspace,
+    pub(super) workspace: Workspace,
 }
 
-fn path(text: &str) -> ProjectPath {
+pub(super) fn path(text: &str) -> ProjectPath {
     text.parse().unwrap()
 }
 
-fn write(at: &str, content: &str, expected: Expected) -> Wish {
+pub(super) fn write(at: &str, content: &str, expected: Expected) -> Wish {
     Wish::Write { path: path(at), content: content.as_bytes().to_vec(), expected, executable: None }
 }
 
@@ -116,7 +116,7 @@ fn globs(texts: &[&str]) -> Vec<PathPattern> {
 
 impl Project {
     /// A project with `a.txt` and `d/b.txt`, which hold their names.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join(".longhouse")).unwrap();
         fs::create_dir(dir.path().join("d")).unwrap();
@@ -137,7 +137,7 @@ impl Project {
         self.workspace.commit(&self.view(grants), author, wishes, None)
     }
 
-    fn commit(&self, wishes: &[Wish]) -> Result<Committed, CommitError> {
+    pub(super) fn commit(&self, wishes: &[Wish]) -> Result<Committed, CommitError> {
         self.commit_as(FileGrants::everything(), wishes)
     }
 
@@ -146,7 +146,7 @@ impl Project {
         view.version(&view.read_file(&path(at)).unwrap()).unwrap()
     }
 
-    fn read(&self, at: &str) -> Option<String> {
+    pub(super) fn read(&self, at: &str) -> Option<String> {
         fs::read_to_string(self.dir.path().join(at)).ok()
     }
 
@@ -215,7 +215,7 @@ fn every_change_needs_its_right() {
             write: given(Verb::Write),
             create: Some(given(Verb::Create)),
             delete: Some(given(Verb::Delete)),
-            deny: Vec::new(),
+            ..FileGrants::default()
         }
     };
     let project = Project::new();

@@ -23,7 +23,7 @@ fn only(verbs: &[Verb], texts: &[&str]) -> FileGrants {
         write: given(Verb::Write),
         create: Some(given(Verb::Create)),
         delete: Some(given(Verb::Delete)),
-        deny: Vec::new(),
+        ..FileGrants::default()
     }
 }
 

@@ -82,6 +82,7 @@ fn request(command: &str) -> RunRequest {
         argv: vec![command.to_owned()],
         cwd: ProjectPath::root(),
         limits: LimitsRequest { wall: Some(Duration::from_secs(1)), ..LimitsRequest::default() },
+        narrow: None,
         under: Under::TheOnlyLease,
     }
 }

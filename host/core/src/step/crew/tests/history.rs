@@ -111,6 +111,7 @@ fn command(world: &World, agent: &AgentName, what: &What) -> Option<Command> {
             argv: vec!["ls".to_owned()],
             cwd: ProjectPath::root(),
             limits: LimitsRequest::default(),
+            narrow: None,
             under: Under::TheOnlyLease,
         }),
         What::Spend { tokens, for_task } => {

@@ -131,6 +131,7 @@ fn a_run_or_a_call_that_waits_speaks_for_its_agent() {
         argv: vec!["ls".to_owned()],
         cwd: ProjectPath::root(),
         limits: LimitsRequest::default(),
+        narrow: None,
         under: Under::NoLease,
     };
     world.ask("wes", Command::StartRun(request));
@@ -220,6 +221,7 @@ fn who_is_interrupted_gets_nothing_until_it_says_that_it_knows() {
         argv: vec!["ls".to_owned()],
         cwd: ProjectPath::root(),
         limits: LimitsRequest::default(),
+        narrow: None,
         under: Under::NoLease,
     };
     let step = world.ask("wes", Command::StartRun(request));

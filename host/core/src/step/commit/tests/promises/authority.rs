@@ -119,6 +119,7 @@ fn a_run_of_somebody_who_lost_a_lease_works_under_that_one() {
         argv: vec!["ls".into()],
         cwd: ProjectPath::root(),
         limits: LimitsRequest::default(),
+        narrow: None,
         under: Under::TheOnlyLease,
     };
     world.state.profiles.values_mut().for_each(|profile| profile.commands.allow = vec!["*".into()]);
