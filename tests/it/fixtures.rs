@@ -33,6 +33,16 @@ fn echo() {
 }
 
 #[test]
+fn attempt() {
+    // What it tries where it may not is in `hostile.rs`.
+    let server = server();
+    let agent = tight(&server);
+    assert_eq!(agent.run(["fixture-attempt", "read", "a/in.txt"])["stdout"], "ok inside\n\n");
+    let refused = agent.run(["fixture-attempt", "read", "../a"]);
+    assert_eq!(refused["outcome"], json!({ "kind": "exited", "code": 1 }), "{refused}");
+}
+
+#[test]
 fn cat() {
     let server = server();
     let reply = tight(&server).run_with(json!({ "argv": ["fixture-cat"], "stdin": "x".repeat(10_000) }));

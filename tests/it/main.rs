@@ -14,6 +14,7 @@ mod events;
 mod files;
 mod fixtures;
 mod grants;
+mod hostile;
 mod journal;
 mod locks;
 mod policies;

@@ -174,9 +174,13 @@ impl View {
     pub fn files(
         &self,
         path: &ProjectPath,
-        options: WalkOptions,
+        mut options: WalkOptions,
     ) -> Result<Box<dyn Iterator<Item = Entry>>, WorkspaceError> {
         let found = self.find(path, Follow::Last)?;
+        if found.path != *path {
+            // What is found has the paths of where the link leads.
+            options.selection = options.selection.moved(found.path.clone());
+        }
         Ok(match found.stat.kind {
             Kind::Directory => Box::new(Walk::new(self, &found.path, options)),
             Kind::File | Kind::Link => {

@@ -32,6 +32,11 @@ impl Selection {
         Ok(selection)
     }
 
+    /// The same, read from another directory.
+    pub(super) fn moved(self, base: ProjectPath) -> Self {
+        Self { base, ..self }
+    }
+
     /// Whether a file is wanted.
     pub fn takes(&self, path: &ProjectPath) -> bool {
         let Some(path) = beneath(&self.base, path) else { return false };

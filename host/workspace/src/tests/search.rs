@@ -56,6 +56,10 @@ fn a_walk_comes_to_every_file_in_the_order_of_a_listing() {
         ["top.txt"],
         "a link is followed when named"
     );
+    project.link("d", "to-d");
+    let selection = Selection::new(path("to-d"), ["e/*.rs"]).unwrap();
+    let options = WalkOptions { selection, ..WalkOptions::default() };
+    assert_eq!(walked(&project.view, "to-d", options), ["d/e/x.rs"], "globs are read from where it leads");
     for (index, after) in all.iter().enumerate() {
         let rest = WalkOptions { after: Some(path(after)), ..WalkOptions::default() };
         assert_eq!(walked(&project.view, "", rest), all[index + 1..], "after {after}");
