@@ -282,3 +282,66 @@ fn a_zombies_run_publishes_nothing() {
     assert_ne!(reply["changes"]["status"], "committed", "{reply}");
     assert_eq!(server.read("f"), "old");
 }
+
+#[test]
+fn of_two_runs_that_read_what_the_other_writes_one_is_refused_if_that_matters() {
+    let server = TestServer::builder().file("a", "1").file("b", "1").start();
+    let worker = server.worker();
+    let dry = |isolation: &str, acts: [&str; 3]| {
+        let body = json!({ "argv": argv(&acts), "publish": "never", "isolation": isolation });
+        worker.run_with(body)["id"].as_str().unwrap().to_owned()
+    };
+    let commit = |run: String| worker.post(format!("/runs/{run}/commit"), &json!({}));
+    for isolation in ["writes", "serializable"] {
+        let one = dry(isolation, ["read:a", "read:b", "truncate:a=0"]);
+        let other = dry(isolation, ["read:a", "read:b", "truncate:b=0"]);
+        commit(one).expect(200);
+        if isolation == "writes" {
+            commit(other).expect(200);
+            put(&worker, "a", "1");
+            put(&worker, "b", "1");
+        } else {
+            let refused = commit(other).problem(409, "stale_write");
+            assert_eq!(refused["conflicts"][0]["path"], "a", "{refused}");
+            assert_eq!((server.read("a"), server.read("b")), ("0".into(), "1".into()));
+        }
+    }
+    let unknown = json!({ "argv": ["true"], "isolation": "total" });
+    worker.post("/runs", &unknown).problem(422, "invalid_request");
+}
+
+#[test]
+fn what_was_refused_is_merged_where_others_changed_other_lines() {
+    let server =
+        TestServer::builder().file("f", "one\ntwo\nthree\nfour\nfive\nsix\n").file("g", "one\n").start();
+    let (worker, other) = (server.worker(), server.agent("other", "worker", "full"));
+    let dry = |acts: &[&str]| {
+        let body = json!({ "argv": argv(acts), "publish": "never" });
+        worker.run_with(body)["id"].as_str().unwrap().to_owned()
+    };
+    let post = |run: &str, act: &str| worker.post(format!("/runs/{run}/{act}"), &json!({}));
+    let appended = dry(&["append:f=end\n"]);
+    let replaced = dry(&["read:f", "replace:f=one\ntwo\nthree\nFOUR\nfive\nsix\n"]);
+    let clashing = dry(&["append:f=more\n", "append:g=two\n"]);
+    put(&other, "f", "ONE\ntwo\nthree\nfour\nfive\nsix\n");
+    put(&other, "f", "ONE\nTWO\nthree\nfour\nfive\nsix\n");
+    post(&appended, "commit").problem(409, "stale_write");
+    assert_eq!(post(&appended, "rebase").expect(200), json!({ "merged": ["f"] }));
+    let diff = worker.get(format!("/runs/{appended}/diff")).expect(200);
+    assert_eq!(
+        diff["paths"][0]["diff"], "--- a/f\n+++ b/f\n@@ -4,3 +4,4 @@\n four\n five\n six\n+end\n",
+        "{diff}"
+    );
+    post(&appended, "commit").expect(200);
+    assert_eq!(post(&replaced, "rebase").expect(200), json!({ "merged": ["f"] }));
+    post(&replaced, "commit").expect(200);
+    assert_eq!(server.read("f"), "ONE\nTWO\nthree\nFOUR\nfive\nsix\nend\n");
+    // The same lines were changed; what could be merged is left as it was, too.
+    put(&other, "g", "ONE\n");
+    let refused = post(&clashing, "rebase").problem(409, "not_mergeable");
+    let paths: Vec<_> = refused["conflicts"].as_array().unwrap().iter().map(|it| &it["path"]).collect();
+    assert_eq!(paths, ["f", "g"], "{refused}");
+    post(&clashing, "commit").problem(409, "stale_write");
+    assert_eq!(post(&clashing, "discard").status, 204);
+    post(&clashing, "rebase").problem(404, "nothing_kept");
+}

@@ -37,8 +37,8 @@ pub use command::{Caller, Command, Envelope, NewAgent, Waiter};
 pub use commit::{
     Abort, AboutCommit, Author, Authorship, Change, Commit, CommitCommand, CommitEvent, CommitGate,
     CommitNumber, CommitRefusal, CommitReply, CommitRow, CommitSeed, CommitStatus, EntryKind, EntryName,
-    GateError, Granted, Operation, RedoList, Reservation, ReservationId, ReserveRequest, Reserved, Undo,
-    Unfinished, Version,
+    GateError, Granted, Operation, Reads, RedoList, Reservation, ReservationId, ReserveRequest, Reserved,
+    Undo, Unfinished, Version,
 };
 pub use crew::{
     AboutAgent, AgentStatus, Budget, Cooldown, Cost, Counted, CrewCommand, CrewEvent, CrewRefusal, CrewReply,
@@ -59,7 +59,7 @@ pub use lock::{
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};
 pub use profile::{CommandRules, Limits, LimitsRequest, Profile, Profiles};
-pub use publication::{ChangeKind, Fate, PathChange, PathConflict, Publication, Publish};
+pub use publication::{ChangeKind, Fate, Isolation, PathChange, PathConflict, Publication, Publish};
 pub use queue::{LabelLimit, QueueCommand, QueueEvent, QueueFacts, QueueLimits, QueueRules, Scope};
 pub use refusal::Refusal;
 pub use remembered::{KeptReply, Keyed};

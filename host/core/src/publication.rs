@@ -17,6 +17,17 @@ pub enum Publish {
     Never,
 }
 
+/// What of what a run saw must still be so when its changes are published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// What it changed.
+    #[default]
+    Writes,
+    /// Everything: what it read, looked at and listed, and what it did not find.
+    Serializable,
+}
+
 /// The changes that a run made, and what became of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {

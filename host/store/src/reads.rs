@@ -179,6 +179,14 @@ impl Reads {
         self.with(|connection| changes::next(connection, path, after))
     }
 
+    /// Where what once lay at `path`, and was replaced or removed there, is kept, the latest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn all_kept(&self, path: &ProjectPath, limit: u32) -> Result<Vec<EntryName>, StoreError> {
+        self.with(|connection| changes::all_kept(connection, path, limit))
+    }
+
     /// Where this version of what lay at `path` is kept, if a commit replaced or removed it there.
     ///
     /// # Errors

@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longhouse_core::{
-    Abort, AgentName, Author, Authorship, Change, Changes, CommitGate, CommitNumber, CommitRefusal,
-    GateError, Granted, Operation, PathChange, ProjectPath, RedoList, Refusal, Reservation, Reserved,
-    Timestamp, Undo, Unfinished, Version,
+    Abort, AgentName, Author, Authorship, BootNumber, Change, Changes, CommitGate, CommitNumber,
+    CommitRefusal, GateError, Granted, Isolation, Operation, PathChange, ProjectPath, RedoList, Refusal,
+    Reservation, ReservationId, Reserved, Timestamp, Undo, Unfinished, Version,
 };
 
 use crate::publish::{Disk as _, Files, Place, Recovered, Stopped, apply, recover, touched};
@@ -271,8 +271,14 @@ impl Workspace {
     }
 
     /// An empty set of changes for a run of this agent. `name` is one that no other set ever had: letters, digits and `-`.
-    pub fn change_set(&self, name: String, quota: Quota, reader: &Arc<Reader>) -> ChangeSet {
-        ChangeSet::new(Arc::clone(&self.files), name, quota, Arc::clone(reader))
+    pub fn change_set(
+        &self,
+        name: String,
+        quota: Quota,
+        reader: &Arc<Reader>,
+        isolation: Isolation,
+    ) -> ChangeSet {
+        ChangeSet::new(Arc::clone(&self.files), name, quota, Arc::clone(reader), isolation)
     }
 
     /// What this agent was last served.
@@ -293,6 +299,22 @@ impl Workspace {
         Ok(set.plan(&self.root)?.outline())
     }
 
+    /// What is in the way of a set now: what it was made in the belief of and is so no more.
+    ///
+    /// # Errors
+    /// When the view may not do what the set does, or the disk fails.
+    pub(crate) fn conflicts(&self, view: &View, set: &ChangeSet) -> Result<Vec<Conflict>, CommitError> {
+        let at_root = |source| CommitError::Path { path: ProjectPath::root(), source };
+        let plan = set.plan(&self.root).map_err(at_root)?;
+        // Nothing is reserved, and nothing is done: the names that this gives to what would be are not used.
+        let nobody = ReservationId { boot: BootNumber(0), number: 0 };
+        match publish::prepare(view, &self.files, &plan, nobody) {
+            Ok(_) => Ok(Vec::new()),
+            Err(CommitError::Conflicts { conflicts }) => Ok(conflicts),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes all changes of a set at once, or none of them. `view` is the project as the author may see it now. Waits until
     /// `wait_until` for others who change the same paths. The set is the author's still if nothing was changed.
     ///
@@ -310,7 +332,7 @@ impl Workspace {
         if plan.steps.is_empty() {
             return Ok(Committed { number: None, versions: Vec::new() });
         }
-        let paths = Reservation::new(plan.changes()).map_err(GateError::from)?;
+        let paths = Reservation::with_reads(plan.changes(), plan.reads()).map_err(GateError::from)?;
         plan.settle(&self.files).map_err(at_root)?;
         plan.give();
         let reader = self.reader(&author.agent);

@@ -217,6 +217,10 @@ impl PastFile {
         self.stat.size
     }
 
+    pub(crate) const fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
     /// Which version it is.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ mod text;
 mod version;
 mod view;
 
-pub use change_set::{ChangeSet, NewTime, OwnFile, Quota, Reader, Times};
+pub use change_set::{ChangeSet, NewTime, OwnFile, Quota, Reader, Rebased, Times};
 pub use commit::{CommitError, Committed, Conflict, Expected, Wish, Workspace};
 pub use error::WorkspaceError;
 pub use history::{Comparable, Drafted, Past, PastDirectory, PastFile, Spot};

@@ -38,6 +38,9 @@ impl View {
     /// When it does not exist, leads outside, or is no directory.
     pub fn read_dir(&self, path: &ProjectPath) -> Result<ReadDir, WorkspaceError> {
         let opened = self.open_at(path, OpenOptions { directory: true, ..OpenOptions::default() })?;
+        if let (Some(own), Some(at)) = (&self.own, opened.in_project()) {
+            own.listed(at)?;
+        }
         let said = self.own.as_ref().map(|own| own.names_in(&opened.path)).unwrap_or_default();
         Ok(ReadDir {
             at: opened.in_project().cloned(),

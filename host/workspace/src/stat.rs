@@ -85,7 +85,9 @@ impl View {
     /// # Errors
     /// When it does not exist or leads outside.
     pub fn stat(&self, path: &ProjectPath, follow: Follow) -> Result<Stat, WorkspaceError> {
-        Ok(self.find(path, follow)?.stat)
+        let found = self.find(path, follow);
+        self.looked(path, &found)?;
+        Ok(found?.stat)
     }
 
     /// Where the link `path` points, as it was written.
@@ -93,7 +95,9 @@ impl View {
     /// # Errors
     /// When it does not exist or is no link.
     pub fn read_link(&self, path: &ProjectPath) -> Result<String, WorkspaceError> {
-        let found = self.find(path, Follow::No)?;
+        let found = self.find(path, Follow::No);
+        self.looked(path, &found)?;
+        let found = found?;
         match found.stat.kind {
             Kind::Link => target(&found.fd),
             Kind::File | Kind::Directory => Err(Errno::INVAL.into()),

@@ -35,6 +35,11 @@ impl Fingerprint {
         Self { size: stat.size, modified: stat.modified, changed: stat.changed }
     }
 
+    /// The same for what was only moved since, which changes when its attributes were changed last.
+    pub(crate) fn is_of_moved(&self, stat: &Stat) -> bool {
+        self.size == stat.size && self.modified == stat.modified
+    }
+
     /// Whether a change would show by now.
     pub(crate) fn is_settled(&self) -> bool {
         clock_gettime(ClockId::Realtime).tv_sec - self.changed.0.max(self.modified.0) > SETTLED

@@ -32,7 +32,7 @@ pub use record::{Abort, Commit, CommitSeed, CommitStatus, Unfinished};
 pub use redo::{Change, EntryName, Operation, RedoList};
 pub use refusal::CommitRefusal;
 pub use reply::{CommitReply, Reserved};
-pub use reservation::Reservation;
+pub use reservation::{Reads, Reservation};
 pub use row::CommitRow;
 pub(crate) use sets::{Follower, LiveSet, SetFacts, WaitingSet};
 pub(crate) use state::Commits;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::{Changes, CommitRefusal, Operation, ProjectPath, RedoList};
 
 /// The paths that a change set keeps for itself while it is prepared and published. Its own are exclusive, the
-/// directories above them shared: two sets conflict if a path of one is, or lies above, a path of the other. Sorted,
-/// so that looking one up is quick. Cheap to clone.
+/// directories above them shared: two sets conflict if a path of one is, or lies above, a path of the other. What it only
+/// reads it shares, too, save directories that it lists. Sorted, so that looking one up is quick. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation(Arc<Sorted>);
 
@@ -15,8 +15,21 @@ pub struct Reservation(Arc<Sorted>);
 struct Sorted {
     /// Sorted, without repeats, and none both an entry and a subtree.
     changes: Changes,
-    /// The directories above them that are not among them, the lowest first for each path.
-    above: Vec<ProjectPath>,
+    /// Directories of which it matters what is in them, and that are not among those.
+    listed: Vec<ProjectPath>,
+    /// What it reads and the directories above all of it, each once, that are not among those.
+    shared: Vec<ProjectPath>,
+    /// How many paths it has, those above them not counted.
+    count: usize,
+}
+
+/// What a change set was made in the belief of, beside what it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// Of these, what lies there, or that nothing does.
+    pub entries: Vec<ProjectPath>,
+    /// Of these directories, which names are in them.
+    pub listed: Vec<ProjectPath>,
 }
 
 impl Reservation {
@@ -30,15 +43,25 @@ impl Reservation {
     /// # Errors
     /// When there are none, or too many.
     pub fn new(changes: Changes) -> Result<Self, CommitRefusal> {
-        let count = changes.entries.len() + changes.subtrees.len();
-        if count == 0 || count > Self::MAX_PATHS {
+        Self::with_reads(changes, Reads::default())
+    }
+
+    /// The same for a set that was made in the belief of more than what it changes.
+    ///
+    /// # Errors
+    /// When it changes nothing, or there are too many.
+    pub fn with_reads(changes: Changes, reads: Reads) -> Result<Self, CommitRefusal> {
+        let changed = changes.entries.len() + changes.subtrees.len();
+        let count = changed + reads.entries.len() + reads.listed.len();
+        if changed == 0 || count > Self::MAX_PATHS {
             return Err(CommitRefusal::Count { count, most: Self::MAX_PATHS });
         }
-        let bytes = changes.entries.iter().chain(&changes.subtrees).map(|path| path.as_str().len()).sum();
+        let paths = [&changes.entries, &changes.subtrees, &reads.entries, &reads.listed];
+        let bytes = paths.into_iter().flatten().map(|path| path.as_str().len()).sum();
         if bytes > Self::MAX_BYTES {
             return Err(CommitRefusal::TooLong { bytes, most: Self::MAX_BYTES });
         }
-        Ok(Self::sorted(changes))
+        Ok(Self::sorted(changes, reads))
     }
 
     /// What a commit that was intended needs until it is finished.
@@ -52,10 +75,11 @@ impl Reservation {
                 }
             }
         }
-        Self::sorted(changes)
+        Self::sorted(changes, Reads::default())
     }
 
-    fn sorted(mut changes: Changes) -> Self {
+    fn sorted(mut changes: Changes, reads: Reads) -> Self {
+        let Reads { mut entries, mut listed } = reads;
         changes.subtrees.sort_unstable();
         changes.subtrees.dedup();
         let subtrees = &changes.subtrees;
@@ -64,16 +88,26 @@ impl Reservation {
         changes.entries.dedup();
         let mut seen: HashSet<&str> =
             changes.entries.iter().chain(&changes.subtrees).map(ProjectPath::as_str).collect();
+        listed.retain(|path| !seen.contains(path.as_str()));
+        listed.sort_unstable();
+        listed.dedup();
+        seen.extend(listed.iter().map(ProjectPath::as_str));
+        entries.retain(|path| !seen.contains(path.as_str()));
+        entries.sort_unstable();
+        entries.dedup();
+        seen.extend(entries.iter().map(ProjectPath::as_str));
         let mut above = Vec::new();
-        for path in changes.entries.iter().chain(&changes.subtrees) {
+        for path in [&changes.entries, &changes.subtrees, &listed, &entries].into_iter().flatten() {
             for directory in path.above() {
                 if seen.insert(directory) {
                     above.push(directory);
                 }
             }
         }
-        let above = above.into_iter().map(ProjectPath::of_normal).collect();
-        Self(Arc::new(Sorted { changes, above }))
+        let above: Vec<_> = above.into_iter().map(ProjectPath::of_normal).collect();
+        let count = changes.entries.len() + changes.subtrees.len() + listed.len() + entries.len();
+        let shared = entries.into_iter().chain(above).collect();
+        Self(Arc::new(Sorted { changes, listed, shared, count }))
     }
 
     /// What it is, for locks.
@@ -83,7 +117,7 @@ impl Reservation {
 
     /// How many paths it has, those above them not counted.
     pub fn len(&self) -> usize {
-        self.0.changes.entries.len() + self.0.changes.subtrees.len()
+        self.0.count
     }
 
     /// Whether it has none; no reservation is.
@@ -93,12 +127,12 @@ impl Reservation {
 
     /// The paths that are its alone, each once.
     pub(crate) fn own(&self) -> impl Iterator<Item = &ProjectPath> {
-        self.0.changes.entries.iter().chain(&self.0.changes.subtrees)
+        self.0.changes.entries.iter().chain(&self.0.changes.subtrees).chain(&self.0.listed)
     }
 
-    /// The directories above those, each once.
-    pub(crate) fn above(&self) -> impl Iterator<Item = &ProjectPath> {
-        self.0.above.iter()
+    /// Those that it shares, each once.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = &ProjectPath> {
+        self.0.shared.iter()
     }
 
     /// Whether it lets this path be changed.
@@ -129,10 +163,24 @@ mod tests {
         let kept = reservation(&["b/c/d", "b/c/e", "a", "a", "x"], &["x", "b/c"]);
         let own: Vec<&str> = kept.own().map(ProjectPath::as_str).collect();
         assert_eq!(own, ["a", "b/c/d", "b/c/e", "b/c", "x"]);
-        let mut above: Vec<&str> = kept.above().map(ProjectPath::as_str).collect();
+        let mut above: Vec<&str> = kept.shared().map(ProjectPath::as_str).collect();
         above.sort_unstable();
         assert_eq!(above, ["", "b"]);
         assert_eq!(kept.len(), 5);
+    }
+
+    #[test]
+    fn what_is_read_is_shared_and_what_is_listed_is_not() {
+        let changes = Changes { entries: paths(&["a", "l/x"]), subtrees: Vec::new() };
+        let reads =
+            Reads { entries: paths(&["a", "d/r", "l", "d/r"]), listed: paths(&["l", "l/x", "d", "d"]) };
+        let kept = Reservation::with_reads(changes.clone(), reads).unwrap();
+        let own: Vec<&str> = kept.own().map(ProjectPath::as_str).collect();
+        assert_eq!(own, ["a", "l/x", "d", "l"]);
+        let shared: Vec<&str> = kept.shared().map(ProjectPath::as_str).collect();
+        assert_eq!(shared, ["d/r", ""]);
+        assert_eq!((kept.changes(), kept.len()), (&changes, 5));
+        assert!(!kept.covers(&"d".parse().unwrap()) && !kept.covers(&"d/r".parse().unwrap()));
     }
 
     #[test]

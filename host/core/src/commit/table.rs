@@ -21,7 +21,7 @@ pub(super) type Obstacle<'a> = (&'a ProjectPath, ReservationId);
 
 fn wants(paths: &Reservation) -> impl Iterator<Item = (&ProjectPath, Mode)> {
     let own = paths.own().map(|path| (path, Mode::Exclusive));
-    own.chain(paths.above().map(|path| (path, Mode::Shared)))
+    own.chain(paths.shared().map(|path| (path, Mode::Shared)))
 }
 
 impl Table {
@@ -81,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{BootNumber, Changes};
+    use crate::{BootNumber, Changes, Reads};
 
     const PATHS: [&str; 9] = ["", "a", "a/b", "a/b/c", "a/b/d", "a-b", "e", "e/f", "e/f/g"];
 
@@ -89,13 +89,31 @@ mod tests {
         ReservationId { boot: BootNumber(1), number }
     }
 
-    fn reservation(paths: &[usize]) -> Reservation {
-        let entries = paths.iter().map(|n| PATHS[*n].parse().unwrap()).collect();
-        Reservation::new(Changes { entries, subtrees: Vec::new() }).unwrap()
+    /// Which paths a set changes, reads, and lists.
+    type Wish = [Vec<usize>; 3];
+
+    fn reservation([changed, read, listed]: &Wish) -> Reservation {
+        let paths = |of: &[usize]| of.iter().map(|n| PATHS[*n].parse().unwrap()).collect();
+        let changes = Changes { entries: paths(changed), subtrees: Vec::new() };
+        Reservation::with_reads(changes, Reads { entries: paths(read), listed: paths(listed) }).unwrap()
     }
 
-    fn conflict(one: &Reservation, other: &Reservation) -> bool {
-        one.own().any(|ours| other.own().any(|theirs| ours.meets(theirs)))
+    /// Whether one may change what matters to the other, or the other way round.
+    fn conflict(one: &Wish, other: &Wish) -> bool {
+        let path = |n: &usize| -> ProjectPath { PATHS[*n].parse().unwrap() };
+        let matters = |of: &Wish, changed: &ProjectPath| {
+            let [changes, reads, lists] = of;
+            changes.iter().chain(lists).any(|own| path(own).meets(changed))
+                || reads.iter().map(path).any(|own| own == *changed || changed.is_above(&own))
+        };
+        // What is listed is kept from all others.
+        let alone = |of: &Wish| of[0].iter().chain(&of[2]).map(path).collect::<Vec<_>>();
+        alone(one).iter().any(|path| matters(other, path))
+            || alone(other).iter().any(|path| matters(one, path))
+    }
+
+    fn some_paths(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<usize>> {
+        prop::collection::vec(0..PATHS.len(), count)
     }
 
     proptest! {
@@ -104,37 +122,38 @@ mod tests {
         fn a_set_waits_for_those_before_it_that_it_conflicts_with_and_for_nobody_else(
             history in prop::collection::vec(
                 prop_oneof![
-                    3 => prop::collection::vec(0..PATHS.len(), 1..4).prop_map(Ok),
+                    3 => [some_paths(1..4), some_paths(0..3), some_paths(0..2)].prop_map(Ok),
                     2 => (0..8usize).prop_map(Err),
                 ],
                 0..60,
             )
         ) {
             let mut table = Table::default();
-            let mut sets: Vec<(ReservationId, Reservation)> = Vec::new();
-            let is_free = |sets: &[(ReservationId, Reservation)], n: usize| {
+            let mut sets: Vec<(ReservationId, Wish)> = Vec::new();
+            let is_free = |sets: &[(ReservationId, Wish)], n: usize| {
                 sets[..n].iter().all(|(_, earlier)| !conflict(earlier, &sets[n].1))
             };
             for (number, what) in (1..).zip(history) {
                 let before: Vec<_> = (0..sets.len()).filter(|n| is_free(&sets, *n)).map(|n| sets[n].0).collect();
                 match what {
-                    Ok(paths) => {
-                        let paths = reservation(&paths);
+                    Ok(wish) => {
+                        let paths = reservation(&wish);
                         let obstacle = table.obstacle(id(number), &paths).map(|(_, other)| other);
                         table.add(id(number), &paths);
-                        sets.push((id(number), paths));
+                        sets.push((id(number), wish));
                         prop_assert_eq!(obstacle.is_none(), is_free(&sets, sets.len() - 1));
                     }
                     Err(_) if sets.is_empty() => {}
                     Err(n) => {
-                        let (gone, paths) = sets.remove(n % sets.len());
-                        let mut freed = table.remove(gone, &paths);
+                        let (gone, wish) = sets.remove(n % sets.len());
+                        let mut freed = table.remove(gone, &reservation(&wish));
                         freed.sort_unstable();
                         let free = (0..sets.len()).filter(|n| is_free(&sets, *n)).map(|n| sets[n].0);
                         prop_assert_eq!(freed, free.filter(|id| !before.contains(id)).collect::<Vec<_>>());
                     }
                 }
-                for (n, (id, paths)) in sets.iter().enumerate() {
+                for (n, (id, wish)) in sets.iter().enumerate() {
+                    let paths = &reservation(wish);
                     prop_assert_eq!(table.is_free(*id), is_free(&sets, n));
                     prop_assert_eq!(table.obstacle(*id, paths).is_none(), is_free(&sets, n));
                 }

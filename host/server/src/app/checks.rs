@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Agent, AgentName, Caller, Command, Hold, Outcome, Output, ProjectPath, Publish, Refusal, Role,
-    RunRecord, RunStatus, TaskCommand, Under, Verdict,
+    Access, Agent, AgentName, Caller, Command, Hold, Isolation, Outcome, Output, ProjectPath, Publish,
+    Refusal, Role, RunRecord, RunStatus, TaskCommand, Under, Verdict,
 };
 use longhouse_engine::EngineError;
 use longhouse_store::SubmitError;
@@ -124,6 +124,7 @@ fn new_run(check: &Check) -> NewRun {
         narrow: None,
         access: Access::ReadOnly,
         publish: Publish::Never,
+        isolation: Isolation::Writes,
         locks: Vec::new(),
     }
 }
@@ -143,6 +144,7 @@ fn passes(error: &AppError) -> bool {
         | AppError::Commit(_)
         | AppError::Stale(_)
         | AppError::BuiltOn(_)
+        | AppError::NotMergeable(_)
         | AppError::NotYourCommit { .. }
         | AppError::HiddenPaths(_)
         | AppError::TooManyCommits { .. }

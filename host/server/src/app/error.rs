@@ -75,6 +75,12 @@ pub enum AppError {
     /// No commit has this number.
     #[error("there is no commit {}; GET /commits lists those there are", .0.0)]
     UnknownCommit(CommitNumber),
+    /// What a run changed cannot be merged with what others did.
+    #[error(
+        "{} of the paths cannot be merged with what others made of them; run it again, and it sees what is there now",
+        .0.len()
+    )]
+    NotMergeable(Vec<PathConflict>),
     /// Somebody built on what was to be taken back.
     #[error(
         "others changed {} of the paths since; nothing was taken back. Look at them, and change by hand what has to go",

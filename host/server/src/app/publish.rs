@@ -8,7 +8,7 @@ use longhouse_core::{
     Publication, Publish, RunId, Timestamp, Under, Verb,
 };
 use longhouse_store::CommitFilter;
-use longhouse_workspace::{ChangeSet, CommitError, Conflict, Drafted, View};
+use longhouse_workspace::{ChangeSet, CommitError, Conflict, Drafted, Rebased, View};
 
 use super::{AppError, Project};
 
@@ -149,6 +149,55 @@ pub async fn commit(
     done.await.map_err(|_| AppError::CutOff)?
 }
 
+/// Merges the kept changes of a run with what others changed since, all of them or none. Returns which files were merged.
+///
+/// # Errors
+/// [`AppError::NothingKept`], [`AppError::NotMergeable`] or why that cannot be done.
+pub async fn rebase(
+    project: &Arc<Project>,
+    agent: &Agent,
+    run: RunId,
+    now: Timestamp,
+) -> Result<Vec<ProjectPath>, AppError> {
+    project.settled().await?;
+    let kept = project.kept.take(run, &agent.name, now);
+    let (draft, until) = kept.ok_or(AppError::NothingKept(run))?;
+    let project = Arc::clone(project);
+    // A task of its own: whoever asked may go away, and what is merged or not has to be kept on.
+    let done = tokio::spawn(async move {
+        let rebased = merge(&project, &draft).await;
+        project.kept.lock().insert(run, (draft, until));
+        match rebased? {
+            Rebased::Merged(paths) => Ok(paths),
+            Rebased::Stuck(conflicts) => {
+                let mut told = Vec::new();
+                for conflict in conflicts.iter().take(Publication::MOST_PATHS) {
+                    told.push(explain(&project, conflict).await);
+                }
+                Err(AppError::NotMergeable(told))
+            }
+        }
+    });
+    done.await.map_err(|_| AppError::CutOff)?
+}
+
+async fn merge(project: &Arc<Project>, draft: &Arc<Draft>) -> Result<Rebased, AppError> {
+    /// How far back is looked for what the run saw.
+    const VERSIONS: u32 = 64;
+    let view = present_view(project, draft);
+    let (source, draft) = (Arc::clone(project), Arc::clone(draft));
+    let merged = tokio::task::spawn_blocking(move || {
+        let kept =
+            |path: &ProjectPath| source.coordinator.reads().all_kept(path, VERSIONS).unwrap_or_default();
+        let rebased = source.workspace.rebase(&view, &draft.set, kept)?;
+        Ok::<_, CommitError>(match rebased {
+            Rebased::Stuck(conflicts) => Rebased::Stuck(readable(&view, conflicts)),
+            merged @ Rebased::Merged(_) => merged,
+        })
+    });
+    Ok(merged.await.map_err(|_| AppError::CutOff)??)
+}
+
 /// Drops the kept changes of a run.
 ///
 /// # Errors
@@ -193,13 +242,21 @@ async fn publish(
     Ok(committed.number.map_or(Fate::Nothing, |commit| Fate::Committed { commit }))
 }
 
-/// Who may not read a path does not learn what lies there.
 fn as_seen(view: &View, error: CommitError) -> CommitError {
-    let CommitError::Conflicts { mut conflicts } = error else { return error };
+    match error {
+        CommitError::Conflicts { conflicts } => {
+            CommitError::Conflicts { conflicts: readable(view, conflicts) }
+        }
+        other => other,
+    }
+}
+
+/// Who may not read a path does not learn what lies there.
+fn readable(view: &View, mut conflicts: Vec<Conflict>) -> Vec<Conflict> {
     for conflict in &mut conflicts {
         conflict.current = conflict.current.filter(|_| view.grants(Verb::Read, &conflict.path));
     }
-    CommitError::Conflicts { conflicts }
+    conflicts
 }
 
 /// The files as the agent may see them now, as far as the run might: not at all if it is gone, which its commit is refused for anyway.

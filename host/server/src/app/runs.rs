@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Fence, FileGrants, LimitsRequest, LockId,
-    Outcome, Output, ProjectPath, Publication, Publish, Reply, RunId, RunRecord, RunRequest, RunStatus,
-    StartedRun, Under,
+    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Fence, FileGrants, Isolation,
+    LimitsRequest, LockId, Outcome, Output, ProjectPath, Publication, Publish, Reply, RunId, RunRecord,
+    RunRequest, RunStatus, StartedRun, Under,
 };
 use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
 use longhouse_store::{Clock, RunFilter};
@@ -41,6 +41,8 @@ pub struct NewRun {
     pub access: Access,
     /// When its changes are published.
     pub publish: Publish,
+    /// What of what it saw must still be so then.
+    pub isolation: Isolation,
     /// Locks that must be in force then, and the agent's.
     pub locks: Vec<(LockId, Fence)>,
 }
@@ -306,7 +308,7 @@ fn draft(project: &Project, started: &StartedRun, new: &NewRun) -> Option<Draft>
         locks: new.locks.clone(),
         narrow: new.narrow.clone(),
         publish: new.publish,
-        set: Arc::new(project.workspace.change_set(started.id.to_string(), quota, &reader)),
+        set: Arc::new(project.workspace.change_set(started.id.to_string(), quota, &reader, new.isolation)),
     })
 }
 

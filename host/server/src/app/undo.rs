@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longhouse_core::{
-    Agent, AgentName, Authorship, Change, CommitNumber, PathChange, ProjectPath, TaskId, Verb,
+    Agent, AgentName, Authorship, Change, CommitNumber, Isolation, PathChange, ProjectPath, TaskId, Verb,
 };
 use longhouse_store::CommitFilter;
 use longhouse_workspace::{CommitError, Conflict, Quota};
@@ -75,7 +75,8 @@ pub async fn undo(
         if let (Some(number), Mode::Commit) = (workspace.done_before(&author, path)?, mode) {
             return Ok(Ok((Some(number), Vec::new())));
         }
-        let set = Arc::new(workspace.change_set(name, quota, &workspace.reader(&author.agent)));
+        let set =
+            Arc::new(workspace.change_set(name, quota, &workspace.reader(&author.agent), Isolation::Writes));
         let own = view.with(Arc::clone(&set));
         let mut in_the_way: Vec<Conflict> = Vec::new();
         for change in commits.iter().flat_map(|(_, changes)| changes.iter().rev()) {

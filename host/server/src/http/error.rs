@@ -171,6 +171,9 @@ impl From<AppError> for ApiError {
             AppError::UnknownRun(_) => unknown_run(detail),
             AppError::NothingKept(_) => ApiError::new(StatusCode::NOT_FOUND, "nothing_kept", detail),
             AppError::UnknownCommit(_) => Self::new(StatusCode::NOT_FOUND, "unknown_commit", detail),
+            AppError::NotMergeable(conflicts) => {
+                Self::new(StatusCode::CONFLICT, "not_mergeable", detail).with("conflicts", json!(conflicts))
+            }
             AppError::BuiltOn(conflicts) => {
                 Self::new(StatusCode::CONFLICT, "built_on", detail).with("conflicts", json!(conflicts))
             }

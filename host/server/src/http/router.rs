@@ -82,6 +82,7 @@ fn routes() -> Vec<Route> {
         project(Method::GET, "/v1/projects/{project}/runs/{id}/diff", Role::Worker, get(runs::differences)),
         project(Method::POST, "/v1/projects/{project}/runs/{id}/kill", Role::Worker, post(runs::kill)),
         project(Method::POST, "/v1/projects/{project}/runs/{id}/commit", Role::Worker, post(runs::commit)),
+        project(Method::POST, "/v1/projects/{project}/runs/{id}/rebase", Role::Worker, post(runs::rebase)),
         project(Method::POST, "/v1/projects/{project}/runs/{id}/discard", Role::Worker, post(runs::discard)),
         project(Method::POST, "/v1/projects/{project}/tasks", Role::Worker, post(tasks::create)),
         project(Method::GET, "/v1/projects/{project}/tasks", Role::Observer, get(tasks::list)),

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Fence, FileGrants, PathPattern, Publication, Publish, RunId, RunStatus, TaskId,
+    Access, Fence, FileGrants, Isolation, PathPattern, Publication, Publish, RunId, RunStatus, TaskId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -51,6 +51,8 @@ pub(super) struct StartBody {
     locks: Vec<ShownLock>,
     #[serde(default)]
     publish: Publish,
+    #[serde(default)]
+    isolation: Isolation,
     narrow: Option<NarrowBody>,
 }
 
@@ -188,6 +190,16 @@ pub(super) async fn differences(
     Ok(Json(json!({ "paths": paths, "count": count })))
 }
 
+/// `POST /runs/{id}/rebase`
+pub(super) async fn rebase(
+    State(app): State<Arc<App>>,
+    Caller { project, agent, .. }: Caller,
+    InPath(id): InPath,
+) -> Result<Json<Value>, ApiError> {
+    let merged = publish::rebase(&project, &agent, id.parse()?, app.clock.now()).await?;
+    Ok(Json(json!({ "merged": merged })))
+}
+
 /// `POST /runs/{id}/discard`
 pub(super) async fn discard(
     State(app): State<Arc<App>>,
@@ -233,6 +245,7 @@ impl StartBody {
             narrow: self.narrow.map(|narrow| Arc::new(narrow.into())),
             access: Access::ReadWrite,
             publish: self.publish,
+            isolation: self.isolation,
             locks: self.locks.into_iter().map(ShownLock::into).collect(),
         })
     }

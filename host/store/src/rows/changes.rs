@@ -94,6 +94,25 @@ pub(crate) fn next(
     Ok(first)
 }
 
+/// Where what once lay at `path` is kept, the latest first.
+pub(crate) fn all_kept(
+    connection: &Connection,
+    path: &ProjectPath,
+    limit: u32,
+) -> Result<Vec<EntryName>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT history FROM commit_changes JOIN commits USING (number)
+         WHERE path = ?1 AND history IS NOT NULL AND status != 'aborted'
+         ORDER BY commit_changes.number DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query((path.as_str(), limit))?;
+    let mut kept = Vec::new();
+    while let Some(row) = rows.next()? {
+        kept.push(parsed("commit_changes.history", row.get(0)?)?);
+    }
+    Ok(kept)
+}
+
 /// Where this version of what lay at `path` is kept, if a commit replaced or removed it there.
 pub(crate) fn kept(
     connection: &Connection,

@@ -57,6 +57,11 @@ impl Facts {
         }
     }
 
+    /// Whether they are of what has these by now, and was moved elsewhere since.
+    pub(super) fn are_of_moved(&self, stat: &Stat) -> bool {
+        self.kind == stat.kind && self.identity == stat.identity && self.fingerprint.is_of_moved(stat)
+    }
+
     /// Whether another content would show in them by now. In those of a directory it would not: what is beneath counts.
     pub(super) fn tell(&self) -> bool {
         self.kind == Kind::File && self.fingerprint.is_settled()

@@ -5,8 +5,10 @@
 
 mod bases;
 mod edit;
+mod looked;
 mod plan;
 mod quota;
+mod rebase;
 mod seen;
 mod staged;
 #[cfg(test)]
@@ -15,15 +17,16 @@ mod tests;
 mod tree;
 mod undo;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use longhouse_core::ProjectPath;
+use longhouse_core::{Isolation, ProjectPath};
 
 use crate::publish::Files;
 use crate::{Kind, View, WorkspaceError};
 use bases::Bases;
+pub(crate) use looked::Listed;
 use quota::Usage;
 use tree::{Entry, Node, Tree};
 
@@ -31,6 +34,7 @@ pub(crate) use bases::Seen;
 pub use edit::{NewTime, Times};
 pub(crate) use plan::{Act, Plan, Step};
 pub use quota::{OwnFile, Quota};
+pub use rebase::Rebased;
 pub(crate) use seen::By;
 pub use seen::Reader;
 pub(crate) use staged::Staged;
@@ -45,6 +49,7 @@ pub struct ChangeSet {
     quota: Quota,
     usage: Usage,
     reader: Arc<Reader>,
+    isolation: Isolation,
     /// When, as the time goes for its reader.
     began: u64,
     /// Whether nothing was changed yet: then all is as it is in the project.
@@ -58,6 +63,8 @@ struct State {
     bases: Bases,
     /// What was removed, and not moved, by its path in the project.
     removed: HashSet<ProjectPath>,
+    /// Which names were in directories that were listed, if that matters.
+    listed: HashMap<ProjectPath, Listed>,
     staged: Vec<Weak<Staged>>,
     /// How much was staged, ever.
     count: u64,
@@ -65,11 +72,17 @@ struct State {
 
 impl ChangeSet {
     /// An empty set. `name` is one that no other set has, of any process: letters, digits and `-`.
-    pub fn new(files: Arc<Files>, name: String, quota: Quota, reader: Arc<Reader>) -> Self {
+    pub fn new(
+        files: Arc<Files>,
+        name: String,
+        quota: Quota,
+        reader: Arc<Reader>,
+        isolation: Isolation,
+    ) -> Self {
         let (usage, state) = Default::default();
         let is_untouched = AtomicBool::new(true);
         let began = reader.now();
-        Self { files, name, quota, usage, reader, began, is_untouched, state }
+        Self { files, name, quota, usage, reader, isolation, began, is_untouched, state }
     }
 
     /// Whether nothing was changed.

@@ -1,13 +1,13 @@
 //! From what is seen to what has to be done, in an order in which it can be.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use longhouse_core::{ChangeKind, Changes, PathChange, ProjectPath};
+use longhouse_core::{ChangeKind, Changes, Isolation, PathChange, ProjectPath, Reads};
 use rustix::fs::OFlags;
 
 use super::tree::{Entry, Node};
-use super::{ChangeSet, Seen, Staged};
+use super::{ChangeSet, Listed, Seen, Staged};
 use crate::publish::Files;
 use crate::resolve::target;
 use crate::{Kind, Root, Stat, WorkspaceError};
@@ -44,9 +44,34 @@ pub(crate) struct Plan {
     bases: super::Bases,
     removed: HashSet<ProjectPath>,
     moved: BTreeMap<ProjectPath, usize>,
+    isolation: Isolation,
+    listed: HashMap<ProjectPath, Listed>,
 }
 
 impl Plan {
+    /// What was seen and matters beside what is changed.
+    pub(crate) fn reads(&self) -> Reads {
+        Reads {
+            entries: self.seen_entries().cloned().collect(),
+            listed: self.listed.keys().cloned().collect(),
+        }
+    }
+
+    /// The paths of which it matters what was seen there, beside those that are changed.
+    pub(crate) fn seen_entries(&self) -> impl Iterator<Item = &ProjectPath> {
+        let all = match self.isolation {
+            Isolation::Writes => None,
+            Isolation::Serializable => Some(&self.bases),
+        };
+        let entries = all.into_iter().flatten().filter(|(_, base)| !base.seen.is_directory());
+        entries.map(|(path, _)| path)
+    }
+
+    /// The directories of which it matters which names were in them.
+    pub(crate) const fn listed(&self) -> &HashMap<ProjectPath, Listed> {
+        &self.listed
+    }
+
     /// What was seen at `base`, as the change set was made, and whether it was something else later.
     pub(crate) fn seen(&self, base: &ProjectPath) -> (Option<Seen>, bool) {
         self.bases.get(base).map_or((None, false), |base| (Some(base.seen), base.is_torn))
@@ -122,14 +147,26 @@ impl ChangeSet {
     /// Things that take each other's places in a circle are copied instead of moved.
     pub(crate) fn plan(&self, root: &Root) -> Result<Plan, WorkspaceError> {
         loop {
-            let (draft, bases, removed) = {
+            let (draft, mut plan) = {
                 let state = self.lock();
                 let mut draft = Draft::default();
                 draft.collect(state.tree.root(), &ProjectPath::root(), None);
-                (draft, state.bases.clone(), state.removed.clone())
+                let plan = Plan {
+                    steps: Vec::new(),
+                    bases: state.bases.clone(),
+                    removed: state.removed.clone(),
+                    moved: BTreeMap::new(),
+                    isolation: self.isolation,
+                    listed: state.listed.clone(),
+                };
+                (draft, plan)
             };
             match draft.order() {
-                Ok(order) => return Ok(draft.plan(&order, bases, removed)),
+                Ok(order) => {
+                    plan.steps = draft.steps(&order);
+                    plan.moved = draft.moved;
+                    return Ok(plan);
+                }
                 Err(circular) => self.copy_instead(root, &circular)?,
             }
         }
@@ -295,7 +332,8 @@ impl Draft {
         ProjectPath::root()
     }
 
-    fn plan(self, order: &[usize], bases: super::Bases, removed: HashSet<ProjectPath>) -> Plan {
+    /// The steps in this order, as they are done then.
+    fn steps(&self, order: &[usize]) -> Vec<Step> {
         let mut steps = Vec::with_capacity(order.len());
         for (Step { path, over, act }, _) in order.iter().filter_map(|index| self.steps.get(*index)) {
             let is_away = over.as_ref().is_some_and(|over| self.moved.contains_key(over));
@@ -306,7 +344,7 @@ impl Draft {
             };
             steps.push(Step { path: path.clone(), over: over.clone().filter(|_| !is_away), act });
         }
-        Plan { steps, bases, removed, moved: self.moved }
+        steps
     }
 
     /// Where what lies at `base` is when the directory above it was moved.

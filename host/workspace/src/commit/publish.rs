@@ -24,6 +24,8 @@ pub(super) fn prepare(
     for step in &plan.steps {
         preparing.add(step).map_err(|source| CommitError::Path { path: step.path.clone(), source })?;
     }
+    let looked = preparing.check_what_was_looked_at();
+    looked.map_err(|source| CommitError::Path { path: ProjectPath::root(), source })?;
     let Preparing { changes, versions, conflicts, .. } = preparing;
     if !conflicts.is_empty() {
         return Err(CommitError::Conflicts { conflicts });
@@ -82,6 +84,22 @@ impl Preparing<'_> {
             .then(|| name('h', self.reservation, self.changes.len()))
             .transpose()?;
         self.changes.push(Change { path: path.clone(), operation, base, new, history });
+        Ok(())
+    }
+
+    /// Notes conflicts about what was only looked at, if that matters.
+    fn check_what_was_looked_at(&mut self) -> Result<(), WorkspaceError> {
+        let plan = self.plan;
+        let known: BTreeSet<_> = self.conflicts.iter().map(|conflict| conflict.path.clone()).collect();
+        for path in plan.seen_entries().filter(|path| !known.contains(*path)) {
+            self.expect_unchanged(path)?;
+        }
+        for (path, listed) in plan.listed() {
+            if listed.is_torn || self.files.names_in(path)? != Some(listed.names) {
+                let current = self.version(path)?;
+                self.conflicts.push(Conflict { path: path.clone(), current });
+            }
+        }
         Ok(())
     }
 

@@ -164,6 +164,21 @@ impl Files {
         Ok(list(&self.directory(path)?)?)
     }
 
+    /// A hash of the names in the directory `path` of the project, whoever may know of them; `None` if there is none.
+    pub(crate) fn names_in(&self, path: &ProjectPath) -> Result<Option<[u8; 32]>, WorkspaceError> {
+        let mut names = match self.root.all_names(path) {
+            Ok(names) => names,
+            Err(WorkspaceError::NotFound | WorkspaceError::NotADirectory) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        names.sort_unstable();
+        let mut hasher = blake3::Hasher::new();
+        for (name, is_directory) in names {
+            hasher.update(name.as_bytes()).update(if is_directory { b"/\n" } else { b"\n" });
+        }
+        Ok(Some(*hasher.finalize().as_bytes()))
+    }
+
     /// Makes an empty directory there, and makes it safe.
     pub(crate) fn stage_directory(&self, name: &EntryName) -> Result<Version, WorkspaceError> {
         self.create_staged_dir(name)?;

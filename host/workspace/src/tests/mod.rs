@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use longhouse_core::{FileGrants, ProjectPath};
+use longhouse_core::{FileGrants, Isolation, ProjectPath};
 
 use crate::publish::Files;
 use crate::*;
@@ -64,7 +64,7 @@ fn changing(view: &View) -> View {
     };
     let name = format!("r1-{}", LAST.fetch_add(1, Ordering::Relaxed));
     let quota = Quota { bytes: 1 << 20, entries: 100 };
-    view.with(Arc::new(ChangeSet::new(files, name, quota, Arc::default())))
+    view.with(Arc::new(ChangeSet::new(files, name, quota, Arc::default(), Isolation::Writes)))
 }
 
 impl Project {

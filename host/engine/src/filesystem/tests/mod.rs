@@ -15,7 +15,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use longhouse_core::{Access, FileGrants};
+use longhouse_core::{Access, FileGrants, Isolation};
 use longhouse_workspace::publish::Files;
 use longhouse_workspace::{ChangeSet, Quota, Root, View};
 use wasmtime::component::{Resource, ResourceTable};
@@ -124,7 +124,7 @@ impl Guest {
         if self.access == Access::ReadWrite {
             let quota = Quota { bytes: 1 << 20, entries: 100 };
             let name = format!("r1-{}", self.sets);
-            let set = ChangeSet::new(Arc::clone(&self.files), name, quota, Arc::default());
+            let set = ChangeSet::new(Arc::clone(&self.files), name, quota, Arc::default(), Isolation::Writes);
             self.fs.view = self.fs.view.with(Arc::new(set));
         }
     }

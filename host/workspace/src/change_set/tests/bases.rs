@@ -244,3 +244,68 @@ fn what_was_served_and_is_gone_is_not_made_anew_before_its_agent_knows() {
     project.publish(&run).unwrap();
     assert_eq!((project.read("a.txt"), project.read("d/b.txt")), ("from what it was".into(), "anew".into()));
 }
+
+/// A run to which matters what it saw.
+fn serializable(project: &Project, name: &str) -> Run {
+    let quota = Quota { bytes: 1 << 20, entries: 100 };
+    project.run_isolated(name, &Arc::default(), FileGrants::everything(), quota, Isolation::Serializable)
+}
+
+/// What a run looks at, what changes meanwhile, and the path at which that is found.
+type Look = (fn(&Run), fn(&Project), &'static str);
+
+#[test]
+fn what_was_only_looked_at_matters_to_a_run_that_says_so() {
+    let read: fn(&Run) = |run| assert_eq!(run.read("a.txt"), "a.txt");
+    let stat: fn(&Run) =
+        |run| assert!(run.is_there("a.txt") && !run.is_there("new") && !run.is_there("x/new"));
+    let list: fn(&Run) = |run| assert_eq!(run.names("d"), ["d/b.txt", "d/e"]);
+    let miss: fn(&Run) = |run| assert!(run.view.read_file(&path("new")).is_err());
+    let change: fn(&Project) = |project| fs::write(project.at("a.txt"), "theirs").unwrap();
+    let make: fn(&Project) = |project| fs::write(project.at("new"), "theirs").unwrap();
+    let add: fn(&Project) = |project| fs::write(project.at("d/new"), "theirs").unwrap();
+    let take: fn(&Project) = |project| fs::remove_file(project.at("d/b.txt")).unwrap();
+    let nothing: fn(&Project) = |_| ();
+    let touch: fn(&Project) = |project| fs::write(project.at("d/b.txt"), "theirs").unwrap();
+    let cases: [Look; 9] = [
+        (read, change, "a.txt"),
+        (stat, change, "a.txt"),
+        (stat, make, "new"),
+        (miss, make, "new"),
+        (list, add, "d"),
+        (list, take, "d"),
+        (list, touch, ""),
+        (read, make, ""),
+        (stat, nothing, ""),
+    ];
+    for (look, meanwhile, found) in cases {
+        for isolation in [Isolation::Writes, Isolation::Serializable] {
+            let project = Project::new();
+            let run = match isolation {
+                Isolation::Writes => project.run("r1-1"),
+                Isolation::Serializable => serializable(&project, "r1-1"),
+            };
+            look(&run);
+            run.write("result", "of what was seen");
+            meanwhile(&project);
+            if found.is_empty() || isolation == Isolation::Writes {
+                project.publish(&run).unwrap();
+            } else {
+                assert_eq!(project.conflicts(&run), [found]);
+                assert!(!project.at("result").exists());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_to_which_it_matters_sees_one_state_or_is_refused() {
+    let project = Project::new();
+    let run = serializable(&project, "r1-1");
+    assert_eq!(run.names("d"), ["d/b.txt", "d/e"]);
+    fs::write(project.at("d/new"), "theirs").unwrap();
+    assert_eq!(run.names("d").len(), 3);
+    fs::remove_file(project.at("d/new")).unwrap();
+    run.write("result", "of both");
+    assert_eq!(project.conflicts(&run), ["d"]);
+}

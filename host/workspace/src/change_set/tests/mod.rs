@@ -66,7 +66,18 @@ impl Project {
     }
 
     fn run_with(&self, name: &str, reader: &Arc<Reader>, grants: FileGrants, quota: Quota) -> Run {
-        let set = Arc::new(self.workspace.change_set(name.into(), quota, reader));
+        self.run_isolated(name, reader, grants, quota, Isolation::Writes)
+    }
+
+    fn run_isolated(
+        &self,
+        name: &str,
+        reader: &Arc<Reader>,
+        grants: FileGrants,
+        quota: Quota,
+        isolation: Isolation,
+    ) -> Run {
+        let set = Arc::new(self.workspace.change_set(name.into(), quota, reader, isolation));
         let root = Arc::clone(self.workspace.root());
         Run { view: View::new(root, Arc::new(grants)).with(Arc::clone(&set)), set }
     }
