@@ -17,6 +17,10 @@ const SIZE: usize = 4 << 10;
 /// A tree to search in: so many files of that size, of which one in a hundred has what is searched for.
 const FILES: usize = 20_000;
 
+/// Files that one run changes, and how many runs do.
+const CHANGED: usize = 1_000;
+const CHANGES: usize = 9;
+
 /// Rounds that take as long as a search.
 const SEARCHES: usize = 7;
 
@@ -105,6 +109,40 @@ pub fn search(server: &Server) -> anyhow::Result<()> {
     }
     compare("rg in the sandbox, 20,000 files", &sandboxed, "rg -j1 natively", &natively);
     compare("/fs/grep, 20,000 files", &served, "rg -j1 natively", &natively);
+    Ok(())
+}
+
+/// A run that changes 1,000 files, published and dry, beside the same program natively, which then syncs the file system.
+pub fn change(server: &Server) -> anyhow::Result<()> {
+    let tree = server.dir().join("thousand");
+    std::fs::create_dir_all(&tree)?;
+    for n in 0..CHANGED {
+        std::fs::write(tree.join(n.to_string()), format!("{n:08}").repeat(SIZE / 8))?;
+    }
+    let mut client = server.client()?;
+    let (mut published, mut dry, mut natively) = (Samples::default(), Samples::default(), Samples::default());
+    for round in 0..CHANGES {
+        let mut copy = |kind: &str, publish: &str, status: &str| {
+            let to = format!("{kind}{round}");
+            let run = format!(r#"{{"argv":["cp","-r","thousand","{to}"],"publish":"{publish}"}}"#);
+            let (took, (code, answer)) = timed(|| client.call("POST", &server.path("runs"), &run));
+            ensure!(code == 200 && answer.contains(status), "{code}: {answer:.300}");
+            anyhow::Ok(took)
+        };
+        published.add(copy("published", "on_exit", r#""status":"committed""#)?);
+        dry.add(copy("dry", "never", r#""status":"dry_run""#)?);
+        let (took, done) = timed(|| {
+            let to = format!("native{round}");
+            let copied =
+                Command::new("cp").args(["-r", "thousand", &to]).current_dir(server.dir()).status()?;
+            let synced = Command::new("sync").args(["-f", &to]).current_dir(server.dir()).status()?;
+            Ok(copied.success() && synced.success())
+        });
+        ensure!(done, "cp and sync");
+        natively.add(took);
+    }
+    compare("cp -r of 1,000 files in a run", &published, "cp -r, sync -f natively", &natively);
+    compare("the same as a dry run", &dry, "cp -r, sync -f natively", &natively);
     Ok(())
 }
 

@@ -34,6 +34,8 @@ enum What {
     Read,
     /// A file of 4 KiB replaced durably over HTTP, against a program that does so.
     Write,
+    /// A run that changes 1,000 files, and a dry one, against the same program natively.
+    Change,
     /// A search through 20,000 files, in the sandbox and over HTTP, against ripgrep on one thread.
     Search,
     /// Memory of an idle server whose tools are compiled and cached.
@@ -57,6 +59,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Write) {
         files::write(&server, rounds)?;
+    }
+    if wanted(What::Change) {
+        files::change(&server)?;
     }
     if wanted(What::Search) {
         files::search(&server)?;

@@ -17,6 +17,7 @@ mod grants;
 mod hostile;
 mod journal;
 mod locks;
+mod outside;
 mod policies;
 mod publish;
 mod queue;

@@ -37,8 +37,8 @@ pub use command::{Caller, Command, Envelope, NewAgent, Waiter};
 pub use commit::{
     Abort, AboutCommit, Author, Authorship, Change, Commit, CommitCommand, CommitEvent, CommitGate,
     CommitNumber, CommitRefusal, CommitReply, CommitRow, CommitSeed, CommitStatus, EntryKind, EntryName,
-    GateError, Granted, Operation, Reads, RedoList, Reservation, ReservationId, ReserveRequest, Reserved,
-    Undo, Unfinished, Version,
+    GateError, Granted, Journaled, Operation, Reads, RedoList, Reservation, ReservationId, ReserveRequest,
+    Reserved, Undo, Unfinished, Version,
 };
 pub use crew::{
     AboutAgent, AgentStatus, Budget, Cooldown, Cost, Counted, CrewCommand, CrewEvent, CrewRefusal, CrewReply,

@@ -12,7 +12,7 @@ use longhouse_store::{Clock, SystemClock};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use crate::app::{App, OpenError, Project, checks, webhooks};
+use crate::app::{App, OpenError, Project, checks, outside, webhooks};
 use crate::home::Home;
 use crate::http;
 
@@ -110,6 +110,7 @@ impl Server {
             .with_graceful_shutdown(stop(&stopping));
         tokio::spawn(checks::carry_out_all(Arc::clone(&self.app), Arc::clone(&self.project)));
         let clock = Arc::clone(&self.app.clock);
+        tokio::spawn(outside::look_again_and_again(Arc::clone(&self.project), Arc::clone(&clock)));
         tokio::spawn(webhooks::deliver_all(Arc::clone(&self.project), clock, http::event_text));
         let closing = async {
             shutdown.await;

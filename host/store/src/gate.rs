@@ -2,10 +2,10 @@
 
 use longhouse_core::{
     Abort, Author, Caller, Command, CommitCommand, CommitGate, CommitNumber, CommitReply, GateError, Granted,
-    RedoList, Reply, Reservation, ReservationId, ReserveRequest, Timestamp, Undo, Unfinished,
+    Journaled, RedoList, Reply, Reservation, ReservationId, ReserveRequest, Timestamp, Undo, Unfinished,
 };
 
-use crate::{Coordinator, SubmitError};
+use crate::{Coordinator, StoreError, SubmitError};
 
 impl CommitGate for Coordinator {
     fn reserve(
@@ -52,6 +52,14 @@ impl CommitGate for Coordinator {
         tell(self, CommitCommand::Abort(what, why));
     }
 
+    fn last_commit(&self) -> Result<CommitNumber, GateError> {
+        self.reads().last_commit().map_err(|error| unreadable(&error))
+    }
+
+    fn journal(&self, after: CommitNumber, limit: u32) -> Result<Vec<Journaled>, GateError> {
+        self.reads().journal(after, limit).map_err(|error| unreadable(&error))
+    }
+
     fn unfinished(&self) -> Result<Vec<Unfinished>, GateError> {
         match ask(self, CommitCommand::Unfinished)? {
             CommitReply::Unfinished(unfinished) => Ok(unfinished),
@@ -60,6 +68,11 @@ impl CommitGate for Coordinator {
             }
         }
     }
+}
+
+fn unreadable(error: &StoreError) -> GateError {
+    tracing::error!(%error, "the journal cannot be read");
+    GateError::Unreadable
 }
 
 fn ask(coordinator: &Coordinator, command: CommitCommand) -> Result<CommitReply, GateError> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use longhouse_core::{
-    AgentName, Change, ChannelName, CommitNumber, EntryName, EventSeq, HookName, ProjectPath,
+    AgentName, Change, ChannelName, CommitNumber, EntryName, EventSeq, HookName, Journaled, ProjectPath,
     ProjectProgress, RunId, RunRecord, StateKey, StoredTask, TaskId, TaskStatus, Version,
 };
 use rusqlite::Connection;
@@ -193,6 +193,29 @@ impl Reads {
     /// When the database fails.
     pub fn kept(&self, path: &ProjectPath, version: Version) -> Result<Option<EntryName>, StoreError> {
         self.with(|connection| changes::kept(connection, path, version))
+    }
+
+    /// The number of the last commit ever intended; 0 if there was none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn last_commit(&self) -> Result<CommitNumber, StoreError> {
+        self.with(|connection| commits::last_number(connection).map(CommitNumber))
+    }
+
+    /// The commits after this one, `limit` at most, in the order of numbers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn journal(&self, after: CommitNumber, limit: u32) -> Result<Vec<Journaled>, StoreError> {
+        self.with(|connection| {
+            let commits = commits::after(connection, after, limit)?.into_iter();
+            let journaled = |(number, status)| {
+                let changes = changes::list(connection, number, 0, u32::MAX)?;
+                Ok(Journaled { number, status, changes })
+            };
+            commits.map(journaled).collect()
+        })
     }
 
     /// Commits that were published, the newest first.

@@ -19,6 +19,7 @@ use longhouse_core::{
     Reservation, ReservationId, Reserved, Timestamp, Undo, Unfinished, Version,
 };
 
+use crate::outside::Manifest;
 use crate::publish::{Disk as _, Files, Place, Recovered, Stopped, apply, recover, touched};
 use crate::{ChangeSet, Quota, Reader, Root, View, WorkspaceError};
 use busy::Busy;
@@ -125,7 +126,7 @@ pub enum CommitError {
     },
     /// What a run's changes were made in the belief of is no longer so.
     #[error(
-        "others changed {} of its paths since the run saw them; run it again, and it sees what is there now",
+        "others changed {} of its paths since the run saw them; rebase it, or run it again, and it sees what is there now",
         conflicts.len()
     )]
     Conflicts {
@@ -173,6 +174,8 @@ pub struct Workspace {
     retirer: Retirer,
     busy: Busy,
     renames: Renames,
+    /// What the journal says of the project, once it was looked at for the first time.
+    pub(crate) manifest: Mutex<Option<Manifest>>,
     readers: Mutex<HashMap<AgentName, Arc<Reader>>>,
 }
 
@@ -186,8 +189,8 @@ impl Workspace {
             .map_err(|source| CommitError::Path { path: ProjectPath::root(), source })?;
         let files = Arc::new(files);
         let retirer = Retirer::start(Arc::clone(&files), Arc::clone(&gate));
-        let (busy, renames, readers) = Default::default();
-        let workspace = Self { root, files, gate, retirer, busy, renames, readers };
+        let (busy, renames, manifest, readers) = Default::default();
+        let workspace = Self { root, files, gate, retirer, busy, renames, manifest, readers };
         workspace.drop_what_nobody_needs()?;
         workspace.recover()?;
         Ok(workspace)
@@ -489,6 +492,10 @@ impl Workspace {
         })?;
         self.gate.abort(Undo::Intended(number), why);
         Ok(())
+    }
+
+    pub(crate) fn gate(&self) -> &dyn CommitGate {
+        &*self.gate
     }
 
     pub(crate) const fn files(&self) -> &Arc<Files> {

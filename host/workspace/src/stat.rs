@@ -68,6 +68,14 @@ impl Identity {
         Self { device: stat.st_dev, inode: stat.st_ino }
     }
 
+    pub(crate) const fn numbers(self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    pub(crate) const fn of_numbers(device: u64, inode: u64) -> Self {
+        Self { device, inode }
+    }
+
     pub(crate) const fn has_inode(self, inode: u64) -> bool {
         self.inode == inode
     }

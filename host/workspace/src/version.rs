@@ -35,6 +35,22 @@ impl Fingerprint {
         Self { size: stat.size, modified: stat.modified, changed: stat.changed }
     }
 
+    /// Size, and seconds and nanoseconds of both times.
+    pub(crate) fn numbers(&self) -> [i128; 5] {
+        let Self { size, modified, changed } = *self;
+        [size.into(), modified.0.into(), modified.1.into(), changed.0.into(), changed.1.into()]
+    }
+
+    /// What has these numbers.
+    pub(crate) fn of_numbers([size, modified, modified_ns, changed, changed_ns]: [i128; 5]) -> Option<Self> {
+        let time = |seconds: i128, ns: i128| Some((seconds.try_into().ok()?, ns.try_into().ok()?));
+        Some(Self {
+            size: size.try_into().ok()?,
+            modified: time(modified, modified_ns)?,
+            changed: time(changed, changed_ns)?,
+        })
+    }
+
     /// The same for what was only moved since, which changes when its attributes were changed last.
     pub(crate) fn is_of_moved(&self, stat: &Stat) -> bool {
         self.size == stat.size && self.modified == stat.modified

@@ -1,8 +1,8 @@
 //! What whoever works on the files needs of the coordinator.
 
 use super::{
-    Abort, Author, CommitNumber, CommitRefusal, RedoList, Reservation, ReservationId, Reserved, Undo,
-    Unfinished,
+    Abort, Author, Change, CommitNumber, CommitRefusal, CommitStatus, RedoList, Reservation, ReservationId,
+    Reserved, Undo, Unfinished,
 };
 use crate::{Refusal, Suspended, Timestamp};
 
@@ -63,6 +63,29 @@ pub trait CommitGate {
     /// # Errors
     /// When the coordinator does not answer.
     fn unfinished(&self) -> Result<Vec<Unfinished>, GateError>;
+
+    /// The last number that was given; 0 if none was.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn last_commit(&self) -> Result<CommitNumber, GateError>;
+
+    /// The commits after this one, `limit` at most, in the order of numbers.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    fn journal(&self, after: CommitNumber, limit: u32) -> Result<Vec<Journaled>, GateError>;
+}
+
+/// A commit as the journal has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journaled {
+    /// Which.
+    pub number: CommitNumber,
+    /// Where it stands.
+    pub status: CommitStatus,
+    /// What it does, or would have done.
+    pub changes: Vec<Change>,
 }
 
 /// What became of a wish for paths.
@@ -92,6 +115,9 @@ pub enum GateError {
     /// The project is being closed; nothing was done.
     #[error("the project is closed")]
     Closed,
+    /// The journal cannot be read; nothing was done.
+    #[error("the journal cannot be read")]
+    Unreadable,
     /// Something else was answered than was asked. The server's fault.
     #[error("the coordinator answered something else")]
     Mismatch,

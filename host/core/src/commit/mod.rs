@@ -26,7 +26,7 @@ mod version;
 pub use author::{Author, Authorship};
 pub use command::{CommitCommand, ReserveRequest, Undo};
 pub use event::{AboutCommit, CommitEvent};
-pub use gate::{CommitGate, GateError, Granted};
+pub use gate::{CommitGate, GateError, Granted, Journaled};
 pub use number::{CommitNumber, ReservationId};
 pub use record::{Abort, Commit, CommitSeed, CommitStatus, Unfinished};
 pub use redo::{Change, EntryName, Operation, RedoList};

@@ -144,6 +144,7 @@ fn passes(error: &AppError) -> bool {
         | AppError::Commit(_)
         | AppError::Stale(_)
         | AppError::BuiltOn(_)
+        | AppError::Overtaken(_)
         | AppError::NotMergeable(_)
         | AppError::NotYourCommit { .. }
         | AppError::HiddenPaths(_)

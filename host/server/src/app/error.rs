@@ -75,6 +75,12 @@ pub enum AppError {
     /// No commit has this number.
     #[error("there is no commit {}; GET /commits lists those there are", .0.0)]
     UnknownCommit(CommitNumber),
+    /// What a run's changes were made in the belief of is no longer so.
+    #[error(
+        "others changed {} of its paths since the run saw them; rebase it, or run it again, and it sees what is there now",
+        .0.len()
+    )]
+    Overtaken(Vec<PathConflict>),
     /// What a run changed cannot be merged with what others did.
     #[error(
         "{} of the paths cannot be merged with what others made of them; run it again, and it sees what is there now",

@@ -10,7 +10,7 @@ use longhouse_workspace::{
     View, WalkOptions, Wish, WorkspaceError,
 };
 
-use super::{App, AppError, Project, history};
+use super::{App, AppError, Project, history, outside};
 
 /// The longest file that is read at once, in bytes.
 const AT_ONCE: usize = 256 << 10;
@@ -360,6 +360,7 @@ pub async fn commit(
     let wishes = Arc::new(wishes);
     match attempt(app, project, agent, author, Arc::clone(&wishes)).await {
         Err(AppError::Commit(CommitError::Stale { path, current })) => {
+            outside::examine(project, vec![path.clone()]).await;
             let expected = wishes.iter().find_map(|wish| wish.expects_at(&path));
             let stale = history::stale(project, agent, path, expected, current).await;
             Err(AppError::Stale(Box::new(stale)))

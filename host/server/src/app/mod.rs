@@ -13,6 +13,7 @@ pub mod history;
 mod live;
 pub mod locks;
 pub mod messages;
+pub mod outside;
 mod presence;
 pub mod progress;
 mod project;

@@ -10,7 +10,7 @@ use longhouse_core::{
 use longhouse_store::CommitFilter;
 use longhouse_workspace::{ChangeSet, CommitError, Conflict, Drafted, Rebased, View};
 
-use super::{AppError, Project};
+use super::{AppError, Project, outside};
 
 /// How long a run waits for others who change the same paths.
 const PATIENCE_MS: u64 = 10_000;
@@ -142,7 +142,12 @@ pub async fn commit(
             Err(AppError::Commit(error)) if error.may_be_done() => Err(error.into()),
             Err(error) => {
                 project.kept.lock().insert(run, (draft, until));
-                Err(error)
+                match error {
+                    AppError::Commit(CommitError::Conflicts { conflicts }) => {
+                        Err(AppError::Overtaken(explain_all(&project, &conflicts).await))
+                    }
+                    error => Err(error),
+                }
             }
         }
     });
@@ -169,13 +174,7 @@ pub async fn rebase(
         project.kept.lock().insert(run, (draft, until));
         match rebased? {
             Rebased::Merged(paths) => Ok(paths),
-            Rebased::Stuck(conflicts) => {
-                let mut told = Vec::new();
-                for conflict in conflicts.iter().take(Publication::MOST_PATHS) {
-                    told.push(explain(&project, conflict).await);
-                }
-                Err(AppError::NotMergeable(told))
-            }
+            Rebased::Stuck(conflicts) => Err(AppError::NotMergeable(explain_all(&project, &conflicts).await)),
         }
     });
     done.await.map_err(|_| AppError::CutOff)?
@@ -274,11 +273,7 @@ async fn refused(project: &Arc<Project>, error: &AppError) -> Fate {
     let detail = chain(error);
     match error {
         AppError::Commit(CommitError::Conflicts { conflicts }) => {
-            let mut told = Vec::new();
-            for conflict in conflicts.iter().take(Publication::MOST_PATHS) {
-                told.push(explain(project, conflict).await);
-            }
-            Fate::Refused { detail, conflicts: told }
+            Fate::Refused { detail, conflicts: explain_all(project, conflicts).await }
         }
         AppError::Commit(error) if error.may_be_done() => Fate::Unknown,
         _ => Fate::Refused { detail, conflicts: Vec::new() },
@@ -291,6 +286,17 @@ fn chain(error: &AppError) -> String {
     let mut texts: Vec<String> = causes.map(ToString::to_string).collect();
     texts.dedup();
     texts.join(": ")
+}
+
+/// What lies at the first of these paths, and who changed it last: somebody outside, too, whose change is on record then.
+pub(super) async fn explain_all(project: &Arc<Project>, conflicts: &[Conflict]) -> Vec<PathConflict> {
+    let conflicts = conflicts.iter().take(Publication::MOST_PATHS);
+    outside::examine(project, conflicts.clone().map(|conflict| conflict.path.clone()).collect()).await;
+    let mut told = Vec::new();
+    for conflict in conflicts {
+        told.push(explain(project, conflict).await);
+    }
+    told
 }
 
 /// What lies there, and who changed it last.

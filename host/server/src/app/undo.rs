@@ -98,13 +98,7 @@ pub async fn undo(
     });
     match done.await.map_err(|_| AppError::CutOff)?? {
         Ok((commit, changes)) => Ok(Undone { commit, commits: numbers, changes }),
-        Err(in_the_way) => {
-            let mut told = Vec::new();
-            for conflict in &in_the_way {
-                told.push(publish::explain(project, conflict).await);
-            }
-            Err(AppError::BuiltOn(told))
-        }
+        Err(in_the_way) => Err(AppError::BuiltOn(publish::explain_all(project, &in_the_way).await)),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use longhouse_core::{Authorship, Fence, Hold, Keyed, ProjectPath, TaskId, Under, Version};
+use longhouse_core::{Authorship, Fence, Hold, Keyed, ProjectPath, TaskId, Under, Verb, Version};
 use longhouse_workspace::{Committed, Expected, Wish};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -17,10 +17,13 @@ use super::ApiError;
 use super::auth::Caller;
 use super::extract::{InPath, Sent, ShownLock, parse, project_path, under};
 use crate::app::files::{self, Edit, Edited};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, outside};
 
 /// Changes in one request.
 const MOST: usize = 1_000;
+
+/// Paths that a scan tells.
+const FOUND: usize = 100;
 
 /// On what a change stands, beside its agent.
 #[derive(Deserialize, Default)]
@@ -189,6 +192,23 @@ pub(super) async fn make_directory(
     let wish = |MakeForm { path }| Ok(Wish::MakeDirectory { path: project_path("path", &path)? });
     let wishes = items.into_iter().map(wish).collect::<Result<_, ApiError>>()?;
     Ok(Json(body(&commit(&app, &caller, author, wishes, true).await?, alone)))
+}
+
+/// `POST /fs/rescan`
+pub(super) async fn rescan(
+    State(app): State<Arc<App>>,
+    Caller { project, agent, .. }: Caller,
+) -> Result<Json<Value>, ApiError> {
+    let scanned = outside::scan(&project, app.clock.now()).await?;
+    let view = project.view_of(&agent);
+    let readable = scanned.found.iter().filter(|path| view.grants(Verb::Read, path));
+    let commits: Vec<u64> = scanned.commits.iter().map(|number| number.0).collect();
+    Ok(Json(json!({
+        "looked_at": scanned.looked_at,
+        "count": scanned.found.len(),
+        "found": readable.take(FOUND).collect::<Vec<_>>(),
+        "commits": commits,
+    })))
 }
 
 /// Makes the changes. Who did not say what it replaces is asked to.

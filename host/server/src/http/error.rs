@@ -171,6 +171,9 @@ impl From<AppError> for ApiError {
             AppError::UnknownRun(_) => unknown_run(detail),
             AppError::NothingKept(_) => ApiError::new(StatusCode::NOT_FOUND, "nothing_kept", detail),
             AppError::UnknownCommit(_) => Self::new(StatusCode::NOT_FOUND, "unknown_commit", detail),
+            AppError::Overtaken(conflicts) => {
+                Self::new(StatusCode::CONFLICT, "stale_write", detail).with("conflicts", json!(conflicts))
+            }
             AppError::NotMergeable(conflicts) => {
                 Self::new(StatusCode::CONFLICT, "not_mergeable", detail).with("conflicts", json!(conflicts))
             }
@@ -536,8 +539,8 @@ fn committing(error: CommitError) -> ApiError {
         CommitError::Gate(GateError::Busy) => SubmitError::Busy.into(),
         CommitError::Gate(GateError::Closed) => SubmitError::Closed.into(),
         CommitError::Gate(GateError::Suspended(why)) => SubmitError::Suspended(why).into(),
-        CommitError::Gate(GateError::Mismatch) => {
-            ApiError::unexpected("the coordinator answered something else")
+        CommitError::Gate(error @ (GateError::Mismatch | GateError::Unreadable)) => {
+            ApiError::unexpected(error.to_string())
         }
         CommitError::Path { path, source } => workspace(path.as_str(), &source),
         CommitError::Stale { path, current } => {

@@ -55,6 +55,7 @@ fn routes() -> Vec<Route> {
         project(Method::POST, "/v1/projects/{project}/fs/move", Role::Worker, post(changes::rename)),
         project(Method::POST, "/v1/projects/{project}/fs/delete", Role::Worker, post(changes::remove)),
         project(Method::POST, "/v1/projects/{project}/fs/mkdir", Role::Worker, post(changes::make_directory)),
+        project(Method::POST, "/v1/projects/{project}/fs/rescan", Role::Worker, post(changes::rescan)),
         project(Method::GET, "/v1/projects/{project}/commits", Role::Observer, get(commits::list)),
         project(Method::GET, "/v1/projects/{project}/commits/{number}", Role::Observer, get(commits::find)),
         project(

@@ -101,7 +101,7 @@ pub(super) async fn glob(
     let GlobForm { pattern, path, hidden, ignored, limit, after } = form;
     let path = project_path("path", &path)?;
     let selection = selection("pattern", &path, Some(&pattern))?;
-    let options = WalkOptions { hidden, ignored, after: cursor(after)?, selection };
+    let options = WalkOptions { hidden, ignored, links: false, after: cursor(after)?, selection };
     let limit = bounded("limit", limit, FILES, MOST_FILES)?;
     let listing = files::glob(&project, &agent, path, options, limit).await?;
     let next = listing.entries.last().filter(|_| listing.more).map(|entry| entry.path.as_str());
@@ -142,6 +142,7 @@ impl GrepForm {
             walk: WalkOptions {
                 hidden: self.hidden,
                 ignored: self.ignored,
+                links: false,
                 after: cursor(self.after)?,
                 selection,
             },

@@ -134,7 +134,7 @@ pub(crate) fn seed(connection: &Connection, last_reservation: u64) -> Result<Com
 }
 
 /// The number of the last commit ever intended; 0 if there was none.
-fn last_number(connection: &Connection) -> Result<u64, StoreError> {
+pub(crate) fn last_number(connection: &Connection) -> Result<u64, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'commits'")?;
     let last: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;
@@ -192,6 +192,22 @@ pub(crate) fn find(
     let sql = format!("{RECORD} WHERE number = ?1");
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_row([integer(number.0)], |row| Ok(record(row))).optional()?.transpose()
+}
+
+/// The commits after this one, in order, and where they stand.
+pub(crate) fn after(
+    connection: &Connection,
+    number: CommitNumber,
+    limit: u32,
+) -> Result<Vec<(CommitNumber, CommitStatus)>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT number, status FROM commits WHERE number > ?1 ORDER BY number LIMIT ?2")?;
+    let mut rows = statement.query((integer(number.0), limit))?;
+    let mut commits = Vec::new();
+    while let Some(row) = rows.next()? {
+        commits.push((CommitNumber(super::number("commits.number", row.get(0)?)?), status(row)?));
+    }
+    Ok(commits)
 }
 
 /// What was published, the newest first.

@@ -48,7 +48,7 @@ pub(super) struct Base {
 pub(super) type Bases = HashMap<ProjectPath, Base>;
 
 impl Facts {
-    pub(super) const fn of(stat: &Stat) -> Self {
+    pub(crate) const fn of(stat: &Stat) -> Self {
         Self {
             kind: stat.kind,
             identity: stat.identity,
@@ -57,13 +57,31 @@ impl Facts {
         }
     }
 
+    /// As text, to be kept: numbers with blanks between them. Those of a file alone.
+    pub(crate) fn to_text(&self) -> String {
+        let [size, modified, modified_ns, changed, changed_ns] = self.fingerprint.numbers();
+        let (device, inode) = self.identity.numbers();
+        let executable = u8::from(self.executable);
+        format!("{device} {inode} {executable} {size} {modified} {modified_ns} {changed} {changed_ns}")
+    }
+
+    /// The facts that were kept as this text, if any were.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        let mut numbers = text.split(' ').map(|number| number.parse::<i128>().ok());
+        let mut next = || numbers.next().flatten();
+        let identity = Identity::of_numbers(u64::try_from(next()?).ok()?, u64::try_from(next()?).ok()?);
+        let executable = next()? == 1;
+        let fingerprint = Fingerprint::of_numbers([next()?, next()?, next()?, next()?, next()?])?;
+        Some(Self { kind: Kind::File, identity, executable, fingerprint })
+    }
+
     /// Whether they are of what has these by now, and was moved elsewhere since.
     pub(super) fn are_of_moved(&self, stat: &Stat) -> bool {
         self.kind == stat.kind && self.identity == stat.identity && self.fingerprint.is_of_moved(stat)
     }
 
     /// Whether another content would show in them by now. In those of a directory it would not: what is beneath counts.
-    pub(super) fn tell(&self) -> bool {
+    pub(crate) fn tell(&self) -> bool {
         self.kind == Kind::File && self.fingerprint.is_settled()
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use looked::Listed;
 use quota::Usage;
 use tree::{Entry, Node, Tree};
 
-pub(crate) use bases::Seen;
+pub(crate) use bases::{Facts, Seen};
 pub use edit::{NewTime, Times};
 pub(crate) use plan::{Act, Plan, Step};
 pub use quota::{OwnFile, Quota};

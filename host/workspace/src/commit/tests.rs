@@ -6,7 +6,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use longhouse_core::{BootNumber, Commit, FileGrants, PathPattern, ReservationId, Unfinished, Verb};
+use longhouse_core::{
+    BootNumber, Commit, CommitStatus, FileGrants, Journaled, PathPattern, ReservationId, Unfinished, Verb,
+};
 
 use super::*;
 
@@ -77,6 +79,21 @@ impl CommitGate for Lenient {
             Undo::Intended(commit) => self.stand(commit, "aborted"),
             Undo::Reserved(set) => assert!(self.1.lock().unwrap().remove(&set), "it was given back before"),
         }
+    }
+
+    fn last_commit(&self) -> Result<CommitNumber, GateError> {
+        Ok(CommitNumber(self.0.lock().unwrap().len() as u64))
+    }
+
+    fn journal(&self, after: CommitNumber, _: u32) -> Result<Vec<Journaled>, GateError> {
+        let known = self.0.lock().unwrap();
+        let later = known.iter().filter(|(commit, _)| commit.number > after);
+        let journaled = |(commit, stands): &(Arc<Commit>, &str)| Journaled {
+            number: commit.number,
+            status: CommitStatus::ALL.into_iter().find(|status| status.as_str() == *stands).unwrap(),
+            changes: commit.redo.changes().to_vec(),
+        };
+        Ok(later.map(journaled).collect())
     }
 
     fn unfinished(&self) -> Result<Vec<Unfinished>, GateError> {

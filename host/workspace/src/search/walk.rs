@@ -24,6 +24,8 @@ pub struct WalkOptions {
     pub hidden: bool,
     /// What `.gitignore` and `.ignore` files leave out, too.
     pub ignored: bool,
+    /// Links, too.
+    pub links: bool,
     /// Only what comes after this path.
     pub after: Option<ProjectPath>,
     /// Only these.
@@ -135,7 +137,8 @@ impl Iterator for Walk {
             match entry.stat.kind {
                 Kind::Directory if self.options.selection.leaves_out(&entry.path) => {}
                 Kind::Directory => self.descend(&entry.path, ignores),
-                Kind::File if self.options.selection.takes(&entry.path) => return Some(entry),
+                Kind::Link if !self.options.links => {}
+                Kind::File | Kind::Link if self.options.selection.takes(&entry.path) => return Some(entry),
                 Kind::File | Kind::Link => {}
             }
         }

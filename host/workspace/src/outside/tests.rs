@@ -1,0 +1,163 @@
+//! What is changed behind the server's back is put on record, once, and nothing else is.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use longhouse_core::{Authorship, CommitNumber, FileGrants, Operation, ProjectPath};
+
+use crate::commit::tests::Lenient;
+use crate::{Expected, Root, View, Wish, Workspace};
+
+struct Project {
+    dir: tempfile::TempDir,
+    gate: Arc<Lenient>,
+    workspace: Workspace,
+}
+
+fn path(text: &str) -> ProjectPath {
+    text.parse().unwrap()
+}
+
+impl Project {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(".longhouse")).unwrap();
+        fs::create_dir_all(dir.path().join("d")).unwrap();
+        fs::write(dir.path().join("a"), "a").unwrap();
+        fs::write(dir.path().join("d/b"), "b").unwrap();
+        Self::open(dir, Arc::default())
+    }
+
+    fn open(dir: tempfile::TempDir, gate: Arc<Lenient>) -> Self {
+        let root = Arc::new(Root::open(dir.path()).unwrap());
+        let workspace = Workspace::open(root, Arc::clone(&gate) as _).unwrap();
+        Self { dir, gate, workspace }
+    }
+
+    /// The same, served by another process.
+    fn again(self) -> Self {
+        let Self { dir, gate, workspace } = self;
+        drop(workspace);
+        Self::open(dir, gate)
+    }
+
+    fn write(&self, at: &str, content: &str) {
+        fs::write(self.dir.path().join(at), content).unwrap();
+    }
+
+    fn commit(&self, at: &str, content: &str) {
+        let view = View::new(Arc::clone(self.workspace.root()), Arc::new(FileGrants::everything()));
+        let wish = Wish::Write {
+            path: path(at),
+            content: content.into(),
+            expected: Expected::Anything,
+            executable: None,
+        };
+        let author = Authorship::of("someone".parse().unwrap());
+        self.workspace.commit(&view, author, &[wish], None).unwrap();
+    }
+
+    /// What a scan finds.
+    fn scan(&self) -> Vec<String> {
+        let scanned = self.workspace.scan(None).unwrap();
+        let mut found: Vec<_> = scanned.found.iter().map(ToString::to_string).collect();
+        found.sort();
+        found
+    }
+}
+
+#[test]
+fn what_lies_there_at_first_is_what_the_project_begins_with() {
+    let project = Project::new();
+    assert_eq!((project.scan(), project.scan()), (vec![], vec![]));
+    project.write("a", "changed");
+    project.write("d/new", "new");
+    symlink("a", project.dir.path().join("link")).unwrap();
+    fs::remove_file(project.dir.path().join("d/b")).unwrap();
+    assert_eq!(project.scan(), ["a", "d/b", "d/new", "link"]);
+    assert_eq!(project.scan(), [""; 0]);
+    let commit = &project.gate.commits()[0];
+    assert_eq!((commit.agent.as_ref(), commit.redo.changes().len()), (None, 4));
+    for change in commit.redo.changes() {
+        assert_eq!(change.operation, Operation::Found);
+        assert_eq!(change.base.is_some(), ["a", "d/b"].contains(&change.path.as_str()), "{change:?}");
+        assert_eq!(change.new.is_none(), change.path.as_str() == "d/b", "{change:?}");
+    }
+}
+
+#[test]
+fn what_was_changed_while_nobody_served_is_found_by_the_next() {
+    let project = Project::new();
+    project.scan();
+    project.commit("d/b", "ours");
+    let project = project.again();
+    assert_eq!(project.scan(), [""; 0], "what was committed since is not taken for somebody else's");
+    project.commit("a", "ours");
+    project.write("a", "theirs");
+    let project = project.again();
+    assert_eq!(project.scan(), ["a"]);
+    let commits = project.gate.commits();
+    let found = commits.last().unwrap().redo.changes()[0].clone();
+    assert_eq!(
+        found.base,
+        commits[commits.len() - 2].redo.changes()[0].new,
+        "it comes after what was committed"
+    );
+    // Should what is known be lost, what is there is where the project begins anew.
+    fs::write(project.dir.path().join(".longhouse/manifest"), "nonsense").unwrap();
+    project.write("a", "again");
+    let project = project.again();
+    assert_eq!(project.scan(), [""; 0]);
+}
+
+#[test]
+fn what_is_ignored_is_looked_at_only_if_the_journal_knows_of_it() {
+    let project = Project::new();
+    project.write(".gitignore", "*.log\n");
+    fs::create_dir(project.dir.path().join(".git")).unwrap();
+    project.scan();
+    project.commit("ours.log", "ours");
+    for at in ["theirs.log", ".git/index", "ours.log", "plain"] {
+        project.write(at, "theirs");
+    }
+    assert_eq!(project.scan(), ["ours.log", "plain"]);
+}
+
+#[test]
+fn a_path_is_examined_by_itself() {
+    let project = Project::new();
+    project.write("a", "before anything is known");
+    assert_eq!(project.workspace.examine(&[path("a")], None).unwrap().found, []);
+    project.scan();
+    project.write("a", "theirs");
+    project.write("d/b", "theirs");
+    let examined = project.workspace.examine(&[path("a"), path("none")], None).unwrap();
+    assert_eq!((examined.found, examined.commits), (vec![path("a")], vec![CommitNumber(1)]));
+    assert_eq!(project.scan(), ["d/b"]);
+}
+
+#[test]
+fn nothing_is_found_where_only_the_server_is_at_work() {
+    let project = Project::new();
+    project.scan();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for n in 0..2 {
+            let (project, stop) = (&project, &stop);
+            scope.spawn(move || {
+                let mut count = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    project.commit(&format!("d/{}", (count * 2 + n) % 20), &count.to_string());
+                    count += 1;
+                }
+            });
+        }
+        for _ in 0..30 {
+            assert_eq!(project.scan(), [""; 0]);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(project.scan(), [""; 0]);
+}
