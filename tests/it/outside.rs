@@ -21,7 +21,7 @@ fn what_is_changed_outside_comes_into_the_journal_once() {
     let scanned = rescan(&worker);
     assert_eq!((&scanned["count"], &scanned["commits"]), (&json!(3), &json!([1])), "{scanned}");
     let commit = worker.get("/commits/1").expect(200);
-    assert_eq!((&commit["agent"], &commit["status"]), (&Value::Null, &json!("published")), "{commit}");
+    assert_eq!(commit["agent"], Value::Null, "{commit}");
     let mut changes: Vec<_> = commit["changes"].as_array().unwrap().iter().collect();
     changes.sort_by_key(|change| change["path"].as_str().unwrap());
     let told: Vec<_> = changes

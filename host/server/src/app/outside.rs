@@ -28,9 +28,8 @@ pub async fn look_again_and_again(project: Arc<Project>, clock: Arc<dyn Clock>) 
                 tracing::warn!(%error, "what was changed outside could not be looked for");
             }
         }
-        tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
-            () = project.closed() => return,
+        if tokio::time::timeout(EVERY, project.closed()).await.is_ok() {
+            return;
         }
     }
 }

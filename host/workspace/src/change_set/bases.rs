@@ -58,7 +58,7 @@ impl Facts {
     }
 
     /// As text, to be kept: numbers with blanks between them. Those of a file alone.
-    pub(crate) fn to_text(&self) -> String {
+    pub(crate) fn to_text(self) -> String {
         let [size, modified, modified_ns, changed, changed_ns] = self.fingerprint.numbers();
         let (device, inode) = self.identity.numbers();
         let executable = u8::from(self.executable);

@@ -148,7 +148,7 @@ impl Manifest {
         write!(out, "{HEADER}\0{}\0", self.through)?;
         for (path, Known { version, facts }) in &self.entries {
             // No path has a NUL.
-            let facts = facts.as_ref().map(Facts::to_text).unwrap_or_default();
+            let facts = facts.map(Facts::to_text).unwrap_or_default();
             write!(out, "{path}\0{version}\0{facts}\0")?;
         }
         Ok(())
