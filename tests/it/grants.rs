@@ -157,3 +157,21 @@ fn a_run_is_narrowed_and_never_widened() {
         beth.post("/runs", &body).problem(422, "invalid_request");
     }
 }
+
+#[test]
+fn events_name_the_paths_that_their_reader_may_read() {
+    let (server, beth) = backend();
+    let body = json!({ "files": [
+        { "path": "frontend/new.js", "content": "x" },
+        { "path": "backend/new.rs", "content": "x" },
+    ] });
+    server.worker().post("/fs/write", &body).expect(200);
+    let paths = |agent: &Agent| {
+        let page = agent.get("/events?types=commit.published&wait_ms=50000").expect(200);
+        let data = page["events"][0]["data"].clone();
+        assert_eq!((&data["count"], &data["commit"]), (&json!(2), &json!(1)), "{page}");
+        data["paths"].clone()
+    };
+    assert_eq!(paths(&server.admin()), json!(["frontend/new.js", "backend/new.rs"]));
+    assert_eq!(paths(&beth), json!(["backend/new.rs"]));
+}

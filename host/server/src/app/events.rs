@@ -5,12 +5,42 @@ use std::time::Duration;
 use std::vec;
 
 use futures_util::stream::{Stream, unfold};
-use longhouse_core::EventSeq;
+use longhouse_core::{Agent, EventSeq, ProjectPath, Verb};
 use longhouse_store::{EventFilter, StoredEvent};
+use longhouse_workspace::View;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::{AppError, Project};
+
+/// An event as somebody sees it who reads the project through this view: without the paths that may not be read.
+fn as_read(view: &View, event: Arc<StoredEvent>) -> Arc<StoredEvent> {
+    if !event.kind.starts_with("commit.") {
+        return event;
+    }
+    let Ok(mut data) = serde_json::from_str::<Value>(event.data.get()) else { return event };
+    let may_read = |path: &Value| {
+        let path = path.as_str().and_then(|path| ProjectPath::parse(path).ok());
+        path.is_some_and(|path| view.grants(Verb::Read, &path))
+    };
+    let mut is_whole = true;
+    if let Some(Value::Array(paths)) = data.get_mut("paths") {
+        let count = paths.len();
+        paths.retain(may_read);
+        is_whole &= paths.len() == count;
+    }
+    if let Some(Value::Object(why)) = data.get_mut("why")
+        && why.get("path").is_some_and(|path| !may_read(path))
+    {
+        why.remove("path");
+        is_whole = false;
+    }
+    match serde_json::value::to_raw_value(&data) {
+        Ok(data) if !is_whole => Arc::new(StoredEvent { data, ..StoredEvent::clone(&event) }),
+        Ok(_) | Err(_) => event,
+    }
+}
 
 /// Some events, in order.
 #[derive(Debug)]
@@ -27,33 +57,42 @@ pub struct EventPage {
 /// When the cursor lies beyond the last event, or the database fails.
 pub async fn page(
     project: &Arc<Project>,
+    agent: &Agent,
     filter: EventFilter,
     wait: Duration,
 ) -> Result<EventPage, AppError> {
     let deadline = Instant::now() + wait;
     let mut reader = Reader::at(project, filter).await?;
     loop {
-        let page = reader.read().await?;
+        let mut page = reader.read().await?;
         if !page.events.is_empty() || !matches!(timeout_at(deadline, reader.last.changed()).await, Ok(Ok(())))
         {
+            let view = project.view_of(agent);
+            page.events = page.events.into_iter().map(|event| as_read(&view, event)).collect();
             return Ok(page);
         }
     }
 }
 
-/// Events that fit, as they come; ends when the server stops.
+/// Events that fit, as they come, and as this agent may see them then, or all of them
+/// without one; ends when the server stops.
 ///
 /// # Errors
 /// As [`page`].
 pub async fn follow(
     project: &Arc<Project>,
+    agent: Option<Agent>,
     filter: EventFilter,
 ) -> Result<impl Stream<Item = Result<Arc<StoredEvent>, AppError>> + Send + use<>, AppError> {
     let reader = Reader::at(project, filter).await?;
-    let begin = (reader, Vec::new().into_iter());
-    Ok(unfold(begin, |(mut reader, ready)| async move {
+    let begin = (reader, agent, Vec::new().into_iter());
+    Ok(unfold(begin, |(mut reader, agent, ready)| async move {
         let (event, ready) = reader.next(ready).await?;
-        Some((event, (reader, ready)))
+        let event = event.map(|event| match &agent {
+            Some(agent) => as_read(&reader.project.view_of(agent), event),
+            None => event,
+        });
+        Some((event, (reader, agent, ready)))
     }))
 }
 

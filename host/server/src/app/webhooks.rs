@@ -69,7 +69,7 @@ async fn deliver(
         }
     };
     let filter = EventFilter { after: after.0, types: webhook.types.clone(), task: None, limit: PAGE };
-    let mut events = std::pin::pin!(events::follow(project, filter).await?);
+    let mut events = std::pin::pin!(events::follow(project, None, filter).await?);
     while let Some(event) = events.next().await {
         let event = event.context("the events cannot be read")?;
         if !send(project, &client, clock, webhook, &event, render(&event)).await {

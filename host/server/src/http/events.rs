@@ -62,14 +62,14 @@ pub fn event_text(event: &StoredEvent) -> String {
 
 /// `GET /events`: a page, or with `Accept: text/event-stream` all there are and will be.
 pub(super) async fn read(
-    Caller { project, .. }: Caller,
+    Caller { project, agent, .. }: Caller,
     headers: HeaderMap,
     Parameters(query): Parameters<EventsQuery>,
 ) -> Result<Response, ApiError> {
     let wait = wait(query.wait_ms, Duration::ZERO)?;
     let mut filter = query.filter();
     if !wants_stream(&headers) {
-        let page = events::page(&project, filter, wait).await?;
+        let page = events::page(&project, &agent, filter, wait).await?;
         let events = page.events.iter().map(|event| EventJson::of(event)).collect();
         return Ok(Json(PageJson { events, next: page.next }).into_response());
     }
@@ -77,7 +77,7 @@ pub(super) async fn read(
         filter.after = last;
     }
     filter.limit = MAX_PAGE;
-    let events = events::follow(&project, filter).await?.map(|event| match event {
+    let events = events::follow(&project, Some(agent), filter).await?.map(|event| match event {
         Ok(event) => {
             let sent = Event::default().id(event.seq.0.to_string()).event(&event.kind);
             sent.json_data(EventJson::of(&event))
