@@ -92,7 +92,7 @@ impl Workspace {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::{TryRecvError, channel};
 
     use super::super::tests::{Project, path, write};
     use super::super::{Expected, Wish};
@@ -112,13 +112,17 @@ mod tests {
             ]
         };
         project.commit(&set(0)).unwrap();
-        let stop = AtomicBool::new(false);
+        let (stop, stopped) = channel::<()>();
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let mut n = 1;
-                while !stop.load(Ordering::Relaxed) {
-                    project.commit(&set(n)).unwrap();
-                    n += 1;
+            let _stop = stop;
+            scope.spawn({
+                let (project, set) = (&project, &set);
+                move || {
+                    let mut n = 1;
+                    while stopped.try_recv() == Err(TryRecvError::Empty) {
+                        project.commit(&set(n)).unwrap();
+                        n += 1;
+                    }
                 }
             });
             let mut torn = 0;
@@ -131,7 +135,6 @@ mod tests {
                 let (one, other) = read(&project, &mut both);
                 torn += usize::from(one != other);
             }
-            stop.store(true, Ordering::Relaxed);
             torn
         })
     }
@@ -146,13 +149,15 @@ mod tests {
     #[test]
     fn a_directory_that_moves_is_in_one_place() {
         let project = Project::new();
-        let stop = AtomicBool::new(false);
+        let (stop, stopped) = channel::<()>();
         std::thread::scope(|scope| {
-            scope.spawn(|| {
+            let _stop = stop;
+            let door = &project;
+            scope.spawn(move || {
                 let mut places = [path("d"), path("e")];
-                while !stop.load(Ordering::Relaxed) {
+                while stopped.try_recv() == Err(TryRecvError::Empty) {
                     let [from, to] = places.clone();
-                    project.commit(&[Wish::Move { from, to, expected: Expected::Absent }]).unwrap();
+                    door.commit(&[Wish::Move { from, to, expected: Expected::Absent }]).unwrap();
                     places.reverse();
                 }
             });
@@ -163,7 +168,6 @@ mod tests {
                 );
                 assert!(found[0] != found[1], "{found:?}");
             }
-            stop.store(true, Ordering::Relaxed);
         });
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{TryRecvError, channel};
 
 use longhouse_core::{Authorship, CommitNumber, FileGrants, Operation, ProjectPath};
 
@@ -142,13 +142,15 @@ fn a_path_is_examined_by_itself() {
 fn nothing_is_found_where_only_the_server_is_at_work() {
     let project = Project::new();
     project.scan();
-    let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let mut stops = Vec::new();
         for n in 0..2 {
-            let (project, stop) = (&project, &stop);
+            let (stop, stopped) = channel::<()>();
+            stops.push(stop);
+            let project = &project;
             scope.spawn(move || {
                 let mut count = 0;
-                while !stop.load(Ordering::Relaxed) {
+                while stopped.try_recv() == Err(TryRecvError::Empty) {
                     project.commit(&format!("d/{}", (count * 2 + n) % 20), &count.to_string());
                     count += 1;
                 }
@@ -157,7 +159,6 @@ fn nothing_is_found_where_only_the_server_is_at_work() {
         for _ in 0..30 {
             assert_eq!(project.scan(), [""; 0]);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert_eq!(project.scan(), [""; 0]);
 }

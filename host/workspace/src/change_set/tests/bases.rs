@@ -238,8 +238,8 @@ fn what_was_served_and_is_gone_is_not_made_anew_before_its_agent_knows() {
     let run = project.run_of("r1-3", &reader);
     run.rename("d", "moved");
     project.publish(&run).unwrap();
+    fs::create_dir(project.at("d")).unwrap();
     let run = project.run_of("r1-4", &reader);
-    run.view.create_dir(&path("d")).unwrap();
     run.write("d/b.txt", "anew");
     project.publish(&run).unwrap();
     assert_eq!((project.read("a.txt"), project.read("d/b.txt")), ("from what it was".into(), "anew".into()));

@@ -93,8 +93,11 @@ fn what_others_built_on_is_not_taken_back() {
     let in_the_way = project.undo_of("u1", &[commit], FileGrants::everything()).unwrap();
     assert_eq!(in_the_way, ["d/e/c.txt", "dir", "d/b.txt", "a.txt"]);
     assert_eq!((project.read("a.txt"), project.read("d/b.txt")), ("theirs".into(), "somebody's".into()));
+    let moved = project.commit(|run| run.rename("dir/more", "moved"));
+    fs::write(project.at("moved"), "changed since").unwrap();
+    assert_eq!(project.undo_of("u3", &[moved], FileGrants::everything()).unwrap(), ["moved"]);
     // The latest alone can be.
-    assert_eq!(project.undo("u2", commit + 1), [""; 0]);
+    assert_eq!(project.undo_of("u2", &[commit + 1], FileGrants::everything()).unwrap(), [""; 0]);
     assert_eq!(project.read("a.txt"), "new");
 }
 
