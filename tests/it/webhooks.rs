@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine as _;
@@ -40,27 +41,34 @@ fn receiver(answers: &'static [u16]) -> (String, Receiver<Delivery>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let (sender, deliveries) = channel();
+    let answers = Arc::new(Mutex::new(answers.iter()));
     thread::spawn(move || {
-        let mut answers = answers.iter();
         for stream in listener.incoming() {
             let mut stream = BufReader::new(stream.unwrap());
-            let delivery = receive(&mut stream);
-            let status = answers.next().unwrap_or(&204);
-            let answer = format!("HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            stream.get_mut().write_all(answer.as_bytes()).unwrap();
-            if sender.send(delivery).is_err() {
-                return;
-            }
+            let (sender, answers) = (sender.clone(), Arc::clone(&answers));
+            // Clients open connections that they then do not use.
+            thread::spawn(move || {
+                let Some(delivery) = receive(&mut stream) else { return };
+                let status = *answers.lock().unwrap().next().unwrap_or(&204);
+                let answer =
+                    format!("HTTP/1.1 {status} So\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.get_mut().write_all(answer.as_bytes()).unwrap();
+                // Nobody may be there any more to hear of it.
+                let _ = sender.send(delivery);
+            });
         }
     });
     (url, deliveries)
 }
 
-fn receive(stream: &mut BufReader<TcpStream>) -> Delivery {
+/// What comes, if anything does before the connection ends.
+fn receive(stream: &mut BufReader<TcpStream>) -> Option<Delivery> {
     let (mut delivery, mut length, mut line) = (["", "", ""].map(str::to_owned), 0, String::new());
     loop {
         line.clear();
-        stream.read_line(&mut line).unwrap();
+        if stream.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
         let Some((name, value)) = line.trim_end().split_once(": ") else {
             if line.trim_end().is_empty() {
                 break;
@@ -76,9 +84,9 @@ fn receive(stream: &mut BufReader<TcpStream>) -> Delivery {
         }
     }
     let mut body = vec![0; length];
-    stream.read_exact(&mut body).unwrap();
+    stream.read_exact(&mut body).ok()?;
     let [id, timestamp, signature] = delivery;
-    Delivery { id, timestamp, signature, body: String::from_utf8(body).unwrap() }
+    Some(Delivery { id, timestamp, signature, body: String::from_utf8(body).unwrap() })
 }
 
 fn server(url: &str, types: &str) -> TestServer {

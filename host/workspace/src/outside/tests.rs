@@ -5,7 +5,10 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::mpsc::{TryRecvError, channel};
 
-use longhouse_core::{Authorship, CommitNumber, FileGrants, Operation, ProjectPath};
+use longhouse_core::{
+    Authorship, BootNumber, Change, CommitGate as _, CommitNumber, EntryKind, FileGrants, Operation,
+    ProjectPath, RedoList, ReservationId, Version,
+};
 
 use crate::commit::tests::Lenient;
 use crate::{Expected, Root, View, Wish, Workspace};
@@ -161,4 +164,26 @@ fn nothing_is_found_where_only_the_server_is_at_work() {
         }
     });
     assert_eq!(project.scan(), [""; 0]);
+}
+
+#[test]
+fn what_is_still_under_way_elsewhere_hides_nothing_that_was_committed_since() {
+    let project = Project::new();
+    project.scan();
+    let change = Change {
+        path: path("elsewhere"),
+        operation: Operation::Put { staged: "s1".parse().unwrap() },
+        base: None,
+        new: Some(Version { kind: EntryKind::File, hash: [1; 32] }),
+        history: None,
+    };
+    let reservation = ReservationId { boot: BootNumber(1), number: 1 };
+    // It has its number, and nobody knows yet what comes of it.
+    project.gate.intent(reservation, &RedoList::new(vec![change]).unwrap()).unwrap();
+    project.commit("a", "ours");
+    assert_eq!(project.scan(), [""; 0], "what was committed is not taken for somebody else's");
+    project.write("a", "theirs");
+    assert_eq!((project.scan(), project.scan()), (vec!["a".to_owned()], vec![]));
+    let commits = project.gate.commits();
+    assert_eq!(commits[2].redo.changes()[0].base, commits[1].redo.changes()[0].new);
 }
