@@ -33,6 +33,9 @@ fn a_commit_tells_what_it_changed_and_keeps_what_was_before() {
     assert_eq!(worker.get(format!("/commits/{first}")).expect(200)["changes"][0].get("diff"), None);
     // It is found again wherever it went since.
     assert_eq!(worker.post("/fs/move", &json!({ "from": "f", "to": "d/g" })).status, 200);
+    let moved = worker.post("/fs/move", &json!({ "from": "d/g", "to": "d/h" })).expect(200)["commit"].clone();
+    let told = worker.get(format!("/commits/{moved}?diff=true")).expect(200);
+    assert_eq!(told["changes"][0]["diff"], "", "what is moved is as it was: {told}");
     assert_eq!(worker.post("/fs/move", &json!({ "from": "d", "to": "e" })).status, 200);
     assert_eq!(held(&worker, second, "f", "new"), "three\n");
     assert_eq!(worker.post("/fs/delete", &json!({ "path": "e" })).status, 200);

@@ -179,20 +179,17 @@ impl Reads {
         self.with(|connection| changes::next(connection, path, after))
     }
 
-    /// Where what once lay at `path`, and was replaced or removed there, is kept, the latest first.
+    /// Where what once lay at `path`, and was replaced or removed there, is kept, the latest first: this version of it, or all.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn all_kept(&self, path: &ProjectPath, limit: u32) -> Result<Vec<EntryName>, StoreError> {
-        self.with(|connection| changes::all_kept(connection, path, limit))
-    }
-
-    /// Where this version of what lay at `path` is kept, if a commit replaced or removed it there.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn kept(&self, path: &ProjectPath, version: Version) -> Result<Option<EntryName>, StoreError> {
-        self.with(|connection| changes::kept(connection, path, version))
+    pub fn kept(
+        &self,
+        path: &ProjectPath,
+        version: Option<Version>,
+        limit: u32,
+    ) -> Result<Vec<EntryName>, StoreError> {
+        self.with(|connection| changes::kept(connection, path, version, limit))
     }
 
     /// The number of the last commit ever intended; 0 if there was none.

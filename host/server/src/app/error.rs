@@ -113,7 +113,9 @@ pub enum AppError {
         most: usize,
     },
     /// The content of a file at some time is not kept any more.
-    #[error("what {path} held then is not kept")]
+    #[error(
+        "what {path} held then is not kept; GET /commits?path={path} lists other commits that changed it"
+    )]
     NotKept {
         /// Which.
         path: ProjectPath,

@@ -19,12 +19,14 @@ fn as_read(view: &View, event: Arc<StoredEvent>) -> Arc<StoredEvent> {
     if !event.kind.starts_with("commit.") {
         return event;
     }
-    let Ok(mut data) = serde_json::from_str::<Value>(event.data.get()) else { return event };
+    // What cannot be read is not told: nobody knows which paths it names.
+    let parsed = serde_json::from_str::<Value>(event.data.get());
+    let mut is_whole = parsed.is_ok();
+    let mut data = parsed.unwrap_or_default();
     let may_read = |path: &Value| {
         let path = path.as_str().and_then(|path| ProjectPath::parse(path).ok());
         path.is_some_and(|path| view.grants(Verb::Read, &path))
     };
-    let mut is_whole = true;
     if let Some(Value::Array(paths)) = data.get_mut("paths") {
         let count = paths.len();
         paths.retain(may_read);

@@ -37,9 +37,10 @@ pub(super) struct Once {
 impl Once {
     /// What a change, which has this place in the journal, found or left at its path.
     fn of(reads: &Reads, at: (CommitNumber, u32), change: &Change, side: Side) -> Result<Self, StoreError> {
-        let (path, version) = match (side, &change.operation) {
-            (Side::Base, _) => (change.path.clone(), change.base),
-            (Side::New, _) => (change.path.clone(), change.new),
+        let path = change.path.clone();
+        let version = match side {
+            Side::Base => change.base,
+            Side::New => change.new,
         };
         let spot = match (version, side) {
             (None, _) => Spot::Nothing,
@@ -59,7 +60,7 @@ impl Once {
         let spot = match version {
             None => Spot::Nothing,
             Some(version) if is_there(view, &path, version) => Spot::Project(path.clone()),
-            Some(version) => kept(reads.kept(&path, version)?, ProjectPath::root()),
+            Some(version) => kept(reads.kept(&path, Some(version), 1)?.pop(), ProjectPath::root()),
         };
         Ok(Self { path, spot, version })
     }
@@ -122,8 +123,15 @@ pub async fn differences(
     let asked = changes.to_vec();
     let sides = project.read(move |reads| {
         let sides = |(n, change): &(u32, Change)| {
-            let of = |side| Once::of(reads, (number, *n), change, side);
-            Ok((of(Side::Base)?, of(Side::New)?))
+            let new = Once::of(reads, (number, *n), change, Side::New)?;
+            let old = match &change.operation {
+                // What is moved is as it was.
+                Operation::Move { .. } => new.clone(),
+                Operation::Put { .. } | Operation::Remove | Operation::Found => {
+                    Once::of(reads, (number, *n), change, Side::Base)?
+                }
+            };
+            Ok((old, new))
         };
         asked.iter().map(sides).collect::<Result<Vec<_>, _>>()
     });

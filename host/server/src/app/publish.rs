@@ -187,7 +187,7 @@ async fn merge(project: &Arc<Project>, draft: &Arc<Draft>) -> Result<Rebased, Ap
     let (source, draft) = (Arc::clone(project), Arc::clone(draft));
     let merged = tokio::task::spawn_blocking(move || {
         let kept =
-            |path: &ProjectPath| source.coordinator.reads().all_kept(path, VERSIONS).unwrap_or_default();
+            |path: &ProjectPath| source.coordinator.reads().kept(path, None, VERSIONS).unwrap_or_default();
         let rebased = source.workspace.rebase(&view, &draft.set, kept)?;
         Ok::<_, CommitError>(match rebased {
             Rebased::Stuck(conflicts) => Rebased::Stuck(readable(&view, conflicts)),

@@ -1,4 +1,4 @@
-//! The one place where a failure becomes an answer.
+//! The one place where a failure becomes an answer: a flat table, and so longer than other files.
 //!
 //! Every refusal has a stable `code`, a `detail` that says what to do, and fields that help. What went wrong
 //! inside goes to the log with the request's id, never to the caller.

@@ -94,39 +94,24 @@ pub(crate) fn next(
     Ok(first)
 }
 
-/// Where what once lay at `path` is kept, the latest first.
-pub(crate) fn all_kept(
+/// Where what once lay at `path` is kept, the latest first: this version of it, or all.
+pub(crate) fn kept(
     connection: &Connection,
     path: &ProjectPath,
+    version: Option<Version>,
     limit: u32,
 ) -> Result<Vec<EntryName>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT history FROM commit_changes JOIN commits USING (number)
-         WHERE path = ?1 AND history IS NOT NULL AND status != 'aborted'
-         ORDER BY commit_changes.number DESC LIMIT ?2",
+         WHERE path = ?1 AND (?2 IS NULL OR base = ?2) AND history IS NOT NULL AND status != 'aborted'
+         ORDER BY commit_changes.number DESC LIMIT ?3",
     )?;
-    let mut rows = statement.query((path.as_str(), limit))?;
+    let mut rows = statement.query((path.as_str(), version.map(Version::to_bytes), limit))?;
     let mut kept = Vec::new();
     while let Some(row) = rows.next()? {
         kept.push(parsed("commit_changes.history", row.get(0)?)?);
     }
     Ok(kept)
-}
-
-/// Where this version of what lay at `path` is kept, if a commit replaced or removed it there.
-pub(crate) fn kept(
-    connection: &Connection,
-    path: &ProjectPath,
-    version: Version,
-) -> Result<Option<EntryName>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT history FROM commit_changes JOIN commits USING (number)
-         WHERE path = ?1 AND base = ?2 AND history IS NOT NULL AND status != 'aborted'
-         ORDER BY commit_changes.number DESC LIMIT 1",
-    )?;
-    let mut rows = statement.query((path.as_str(), version.to_bytes()))?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(parsed("commit_changes.history", row.get(0)?)?))
 }
 
 fn change(row: &Row<'_>) -> Result<Change, StoreError> {
