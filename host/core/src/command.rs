@@ -1,8 +1,8 @@
 //! What can be asked of a project's coordinator.
 
 use crate::{
-    AgentName, Capability, CommitCommand, CrewCommand, EventSeq, HookName, Keyed, LockCommand, Profiles,
-    QueueCommand, Role, RunId, RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp,
+    AgentName, Capability, CommitCommand, CrewCommand, Denied, EventSeq, HookName, Keyed, LockCommand,
+    Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp,
     TokenHash,
 };
 
@@ -96,6 +96,8 @@ pub enum Command {
     Tick,
     /// A webhook has everything up to this event, so that it is not sent again. The server.
     Delivered(HookName, EventSeq),
+    /// This was refused for want of a right. The server.
+    Audit(Vec<Denied>),
     /// The clock jumped ahead, or the machine slept: nobody could renew, so every lease begins anew. The server.
     Forgive,
     /// About messages, shared state and the project's progress.
@@ -131,6 +133,7 @@ impl Command {
             | Self::Leave(_)
             | Self::Tick
             | Self::Delivered(..)
+            | Self::Audit(_)
             | Self::Forgive
             | Self::Task(
                 TaskCommand::Create(_)
@@ -209,6 +212,7 @@ impl Command {
             | Self::Queue(_)
             | Self::Lock(_)
             | Self::Delivered(..)
+            | Self::Audit(_)
             | Self::Talk(_)
             | Self::Crew(_)
             | Self::Commit(_) => true,

@@ -136,6 +136,15 @@ impl FileGrants {
         }
     }
 
+    /// Which list of a profile's is asked about this: that of `write` for what has none of its own.
+    pub const fn list(&self, verb: Verb) -> &'static str {
+        match verb {
+            Verb::Create if self.create.is_none() => Verb::Write.as_str(),
+            Verb::Delete if self.delete.is_none() => Verb::Write.as_str(),
+            Verb::Read | Verb::Write | Verb::Create | Verb::Delete => verb.as_str(),
+        }
+    }
+
     /// Whether `path` is denied, and so does not exist for the agent.
     pub fn hide(&self, path: &ProjectPath) -> bool {
         self.deny.iter().any(|glob| glob.matches(path)) || !self.all_within(|within| !within.hide(path))

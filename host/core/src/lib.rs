@@ -5,6 +5,7 @@
 //! store runs it and makes the outcome durable, the server carries it out.
 
 mod agent;
+mod audit;
 mod command;
 mod commit;
 mod crew;
@@ -33,6 +34,7 @@ mod time;
 mod token;
 
 pub use agent::{Agent, AgentFacts, Role, UnknownRole};
+pub use audit::{Act, Denial, Denied, MOST_NAMED, UnknownAct};
 pub use command::{Caller, Command, Envelope, NewAgent, Waiter};
 pub use commit::{
     Abort, AboutCommit, Author, Authorship, Change, Commit, CommitCommand, CommitEvent, CommitGate,

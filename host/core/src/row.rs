@@ -1,8 +1,8 @@
 //! Changes to what is stored, as the store is told of them. How they are written is its own business.
 
 use crate::{
-    Agent, AgentName, CommitRow, CrewRow, EventSeq, Fence, HookName, KeptReply, Key, LockRow, QueueRules,
-    RunRecord, TalkRow, TaskRow, Token, TokenHash,
+    Agent, AgentName, CommitRow, CrewRow, Denied, EventSeq, Fence, HookName, KeptReply, Key, LockRow,
+    QueueRules, RunRecord, TalkRow, TaskRow, Timestamp, Token, TokenHash,
 };
 
 /// One change to the stored truth.
@@ -34,6 +34,8 @@ pub enum Row {
     ForgetAllReplies(AgentName),
     /// A webhook has everything up to this event.
     SetDelivered(HookName, EventSeq),
+    /// This was refused for want of a right, until now.
+    Audit(Denied, Timestamp),
     /// About messages, shared state and the project's progress.
     Talk(TalkRow),
     /// About agents at work.
@@ -56,6 +58,7 @@ impl Row {
             | Self::ForgetReplies(..)
             | Self::ForgetAllReplies(_)
             | Self::SetDelivered(..)
+            | Self::Audit(..)
             | Self::Talk(_)
             | Self::Crew(_)
             | Self::Commit(_) => false,

@@ -29,6 +29,7 @@ pub use ledger::Ledger;
 pub use lock::ProjectLock;
 pub use reads::{Reads, RunFilter};
 pub use rows::commits::{CommitFilter, CommitRecord};
+pub use rows::denials::{DenialFilter, StoredDenial};
 pub use rows::events::{EventFilter, StoredEvent};
 pub use rows::messages::{End, MessageFilter, StoredMessage};
 pub use rows::shared::{KeyFilter, SharedKey, SharedValue};

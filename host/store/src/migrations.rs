@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("../migrations/0006_commits.sql"),
     include_str!("../migrations/0007_completed.sql"),
     include_str!("../migrations/0008_run_changes.sql"),
+    include_str!("../migrations/0009_denials.sql"),
 ];
 
 /// Brings the database to the newest schema, in one transaction.

@@ -11,7 +11,8 @@ use longhouse_core::{
 use rusqlite::Connection;
 
 use crate::readers::READERS;
-use crate::rows::{changes, commits, counters, events, messages, runs, settings, shared, tasks};
+use crate::rows::denials::{DenialFilter, StoredDenial};
+use crate::rows::{changes, commits, counters, denials, events, messages, runs, settings, shared, tasks};
 use crate::{
     CommitFilter, CommitRecord, EventFilter, KeyFilter, MessageFilter, SharedKey, SharedValue, StoreError,
     StoredEvent, StoredMessage, TaskFilter, TaskRecord, database,
@@ -92,6 +93,14 @@ impl Reads {
     /// When the database fails.
     pub fn delivered(&self, hook: &HookName) -> Result<Option<EventSeq>, StoreError> {
         self.with(|connection| counters::delivered(connection, hook))
+    }
+
+    /// Refusals for want of a right that fit, those that began last first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn denials(&self, filter: &DenialFilter) -> Result<Vec<StoredDenial>, StoreError> {
+        self.with(|connection| denials::list(connection, filter))
     }
 
     /// Events, in order.

@@ -6,7 +6,7 @@ use longhouse_core::{ProjectPath, Verb};
 use rustix::fs::{OFlags, fstat};
 
 use crate::change_set::{By, Lies, OwnFile};
-use crate::resolve::{Found, settle};
+use crate::resolve::{Found, Sought, settle};
 use crate::{Follow, Kind, Stat, View, WorkspaceError};
 
 /// How a file is to be opened. The default opens an existing file or directory for reading.
@@ -90,26 +90,21 @@ impl View {
         }
         let follow =
             if options.no_follow || options.create == Create::New { Follow::No } else { Follow::Last };
-        match self.try_find(path, follow) {
-            Ok(_) if options.create == Create::New => Err(WorkspaceError::Exists),
-            Ok(found) => self.open_as(found, options),
-            Err(WorkspaceError::NotFound) => {
-                let path = self.resolve(path, follow)?;
-                if options.create != Create::No {
-                    return match self.create_own(&path, options) {
-                        // It is there by now, or was there and is not to be seen.
-                        Err(WorkspaceError::Exists) if options.create == Create::IfMissing => {
-                            Err(WorkspaceError::Unstable)
-                        }
-                        created => created,
-                    };
-                }
-                if let (Some(own), Ok(Lies::InProject(at))) = (&self.own, self.lies(&path)) {
-                    own.saw_nothing(&at);
-                }
+        match self.seek(path, follow)? {
+            Sought::Found(_) if options.create == Create::New => Err(WorkspaceError::Exists),
+            Sought::Found(found) => self.open_as(found, options),
+            Sought::Missing(path) if options.create == Create::No => {
+                self.nothing_at(&path);
+                self.saw_nothing(&path);
                 Err(WorkspaceError::NotFound)
             }
-            Err(error) => Err(error),
+            Sought::Missing(path) => match self.create_own(&path, options) {
+                // It is there by now, or was there and is not to be seen.
+                Err(WorkspaceError::Exists) if options.create == Create::IfMissing => {
+                    Err(WorkspaceError::Unstable)
+                }
+                created => created,
+            },
         }
     }
 

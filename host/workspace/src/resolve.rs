@@ -2,10 +2,11 @@
 
 use std::os::fd::OwnedFd;
 
-use longhouse_core::{InvalidPath, ProjectPath};
+use longhouse_core::{InvalidPath, PRIVATE_DIR, ProjectPath};
 use rustix::fs::{OFlags, fstat, readlinkat};
 use rustix::io::Errno;
 
+use crate::audit::{OUTSIDE, PRIVATE};
 use crate::change_set::Lies;
 use crate::{Kind, Stat, View, WorkspaceError};
 
@@ -36,6 +37,13 @@ pub(crate) struct Found {
     pub(crate) fd: OwnedFd,
 }
 
+/// What is found at a path.
+pub(crate) enum Sought {
+    Found(Found),
+    /// Nothing that is to be known of; no link was on the way when it was looked for, but directories may be missing.
+    Missing(ProjectPath),
+}
+
 /// Repeats what failed only because the tree changed meanwhile.
 pub(crate) fn settle<T>(mut attempt: impl FnMut() -> Result<T, WorkspaceError>) -> Result<T, WorkspaceError> {
     for _ in 1..TRIES {
@@ -62,7 +70,7 @@ impl View {
         }
         let mut names = text.split('/');
         if names.clone().all(|name| name != "..") && !matches!(names.next_back(), Some("" | ".")) {
-            return Ok(base.join(text)?);
+            return self.joined(base, text);
         }
         let base = if text.starts_with('/') { &ProjectPath::root() } else { base };
         let rest = || base.components().chain(text.split('/')).rev().map(str::to_owned).collect();
@@ -83,17 +91,32 @@ impl View {
     }
 
     /// [`View::find`], once.
-    pub(crate) fn try_find(&self, path: &ProjectPath, follow: Follow) -> Result<Found, WorkspaceError> {
+    fn try_find(&self, path: &ProjectPath, follow: Follow) -> Result<Found, WorkspaceError> {
+        match self.seek(path, follow)? {
+            Sought::Found(found) => Ok(found),
+            Sought::Missing(path) => {
+                self.nothing_at(&path);
+                Err(WorkspaceError::NotFound)
+            }
+        }
+    }
+
+    /// What `path` leads to, or where that would be if there is nothing. To be repeated if that is unstable.
+    pub(crate) fn seek(&self, path: &ProjectPath, follow: Follow) -> Result<Sought, WorkspaceError> {
         match self.look(path) {
             Ok(found) if found.stat.kind == Kind::Link && follow == Follow::Last => {}
             // A link on the way, or one that only just came to be there: both are followed now.
             Err(WorkspaceError::Unstable) => {}
-            direct => return direct,
+            Err(WorkspaceError::NotFound) => return Ok(Sought::Missing(path.clone())),
+            direct => return direct.map(Sought::Found),
         }
-        let found = self.look(&self.resolve(path, follow)?)?;
-        match (found.stat.kind, follow) {
-            (Kind::Link, Follow::Last) => Err(WorkspaceError::Unstable),
-            (Kind::Link, Follow::No) | (Kind::File | Kind::Directory, _) => Ok(found),
+        let path = self.resolve(path, follow)?;
+        match self.look(&path) {
+            Ok(found) if found.stat.kind == Kind::Link && follow == Follow::Last => {
+                Err(WorkspaceError::Unstable)
+            }
+            Err(WorkspaceError::NotFound) => Ok(Sought::Missing(path)),
+            found => found.map(Sought::Found),
         }
     }
 
@@ -110,18 +133,27 @@ impl View {
             match name.as_str() {
                 "" | "." => continue,
                 ".." => {
-                    done = done.split_last().ok_or(WorkspaceError::OutsideProject)?.0;
+                    let Some((parent, _)) = done.split_last() else {
+                        return Err(self.outside(|| {
+                            rest.iter().rev().fold("..".to_owned(), |text, name| format!("{text}/{name}"))
+                        }));
+                    };
+                    done = parent;
                     continue;
                 }
                 _ => {}
             }
-            let next = done.join(&name)?;
+            let next = self.joined(&done, &name)?;
             let is_last = rest.is_empty();
             if is_last && follow == Follow::No {
                 return Ok(next);
             }
             let found = match self.look(&next) {
                 Err(WorkspaceError::NotFound) if is_last => return Ok(next),
+                Err(WorkspaceError::NotFound) if links > 0 => {
+                    self.nothing_at(&next);
+                    return Err(WorkspaceError::NotFound);
+                }
                 found => found?,
             };
             match found.stat.kind {
@@ -138,11 +170,28 @@ impl View {
             }
             let target = target(&found.fd)?;
             if target.starts_with('/') {
-                return Err(WorkspaceError::OutsideProject);
+                return Err(self.outside(|| next.to_string()));
             }
             rest.extend(target.split('/').rev().map(str::to_owned));
         }
         Ok(done)
+    }
+
+    /// What `text` names from `base`, if no `..` leads up.
+    fn joined(&self, base: &ProjectPath, text: &str) -> Result<ProjectPath, WorkspaceError> {
+        base.join(text).map_err(|error| {
+            match error {
+                InvalidPath::Private => self.beyond(PRIVATE, || PRIVATE_DIR.to_owned()),
+                InvalidPath::OutsideProject => self.beyond(OUTSIDE, || text.to_owned()),
+                InvalidPath::Nul | InvalidPath::TooLong => {}
+            }
+            error.into()
+        })
+    }
+
+    fn outside(&self, named: impl FnOnce() -> String) -> WorkspaceError {
+        self.beyond(OUTSIDE, named);
+        WorkspaceError::OutsideProject
     }
 
     /// Looks at `path` without following anything; [`WorkspaceError::Unstable`] if a link is on the way.

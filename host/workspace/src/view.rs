@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use longhouse_core::{FileGrants, ProjectPath, Verb};
 
+use crate::audit::Auditor;
 use crate::change_set::{ChangeSet, Lies};
 use crate::{Kind, Root, WorkspaceError};
 
@@ -14,12 +15,13 @@ pub struct View {
     pub(crate) root: Arc<Root>,
     pub(crate) grants: Arc<FileGrants>,
     pub(crate) own: Option<Arc<ChangeSet>>,
+    pub(crate) auditor: Option<Arc<Auditor>>,
 }
 
 impl View {
     /// What lies beneath `root`, as far as `grants` reach.
     pub const fn new(root: Arc<Root>, grants: Arc<FileGrants>) -> Self {
-        Self { root, grants, own: None }
+        Self { root, grants, own: None, auditor: None }
     }
 
     /// Whether something of this kind, which lies at the link-free `path`, exists for whoever looks.
@@ -49,6 +51,7 @@ impl View {
         if self.grants(verb, path) {
             Ok(())
         } else {
+            self.refused(verb, path);
             Err(WorkspaceError::NotGranted { verb, path: path.clone() })
         }
     }

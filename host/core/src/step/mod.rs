@@ -43,9 +43,9 @@ mod task;
 mod tests;
 
 use crate::{
-    AboutTask, AgentName, Claimed, Command, Decide, Envelope, Event, EventKind, EventSeq, Fence, Hold,
-    HookName, Refusal, Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus, Verify,
-    Waiter,
+    AboutTask, AgentName, Claimed, Command, Decide, Denied, Envelope, Event, EventKind, EventSeq, Fence,
+    Hold, HookName, Refusal, Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus,
+    Verify, Waiter,
 };
 
 /// What one command led to. Nothing of it has happened yet: the store writes rows and events in one
@@ -149,6 +149,7 @@ fn dispatch(
         Command::Crew(command) => crew::dispatch(context, command),
         Command::Leave(waiter) => leave(context, waiter),
         Command::Delivered(hook, event) => delivered(context, hook, event),
+        Command::Audit(denied) => audit(context, denied),
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
         Command::Talk(command) => return talk::dispatch(context, command),
         Command::Commit(command) => return commit::dispatch(context, command),
@@ -160,6 +161,14 @@ fn dispatch(
 fn delivered(context: &mut Context<'_>, hook: HookName, event: EventSeq) -> Answer {
     context.not_an_agent()?;
     context.step.rows.push(Row::SetDelivered(hook, event));
+    Ok(Reply::Done)
+}
+
+/// As [`delivered`]: kept for who asks.
+fn audit(context: &mut Context<'_>, denied: Vec<Denied>) -> Answer {
+    context.not_an_agent()?;
+    let now = context.now;
+    context.step.rows.extend(denied.into_iter().map(|denied| Row::Audit(denied, now)));
     Ok(Reply::Done)
 }
 

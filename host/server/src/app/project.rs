@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use longhouse_core::{
     Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, HostOrder, Keyed, ProjectName,
-    QueueCommand, Reply, Session, Timestamp,
+    QueueCommand, Reply, RunId, Session, Timestamp,
 };
 use longhouse_engine::Engine;
 use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, Reads, StoreError};
-use longhouse_workspace::{CommitError, Root, View, Workspace, WorkspaceError};
+use longhouse_workspace::{Audit, Auditor, CommitError, Root, View, Workspace, WorkspaceError};
 
 use super::checks::{Check, Checks};
 use super::presence::Presence;
@@ -47,6 +47,8 @@ pub struct Project {
     pub webhooks: Vec<Webhook>,
     /// Changes that were not published, of runs that ended.
     pub kept: Kept,
+    /// What was refused and is not written down yet.
+    pub(super) audit: Arc<Audit>,
     presence: Presence,
     _lock: ProjectLock,
 }
@@ -120,7 +122,7 @@ impl Project {
         let workspace = open_workspace(root, &coordinator)?;
         // Set once, just here.
         let _ = opened.set(Arc::downgrade(&workspace));
-        let (presence, kept) = Default::default();
+        let (presence, kept, audit) = Default::default();
         Ok(Self {
             name,
             home,
@@ -130,6 +132,7 @@ impl Project {
             checks,
             webhooks: config.webhooks,
             kept,
+            audit,
             presence,
             _lock: lock,
         })
@@ -137,12 +140,13 @@ impl Project {
 
     /// The files as this agent sees them.
     pub fn view_of(&self, agent: &Agent) -> View {
-        self.view(self.coordinator.directory().files_of(agent))
+        self.view(self.coordinator.directory().files_of(agent), &agent.name, None)
     }
 
-    /// The files as far as these grants reach.
-    pub fn view(&self, grants: Arc<FileGrants>) -> View {
-        View::new(Arc::clone(self.workspace.root()), grants)
+    /// The files as far as these grants reach, for this agent, in this run of its.
+    pub fn view(&self, grants: Arc<FileGrants>, agent: &AgentName, run: Option<RunId>) -> View {
+        let auditor = Auditor { audit: Arc::clone(&self.audit), agent: agent.clone(), run };
+        View::new(Arc::clone(self.workspace.root()), grants).audited(auditor)
     }
 
     /// Asks the coordinator, and takes its refusal for an error.
@@ -150,7 +154,12 @@ impl Project {
     /// # Errors
     /// What it refused with, or that it did not answer.
     pub async fn ask(&self, caller: Caller, command: Command) -> Result<Reply, AppError> {
-        accepted(self.coordinator.submit(caller, command).await?)
+        let agent = match &caller {
+            Caller::Agent(agent) => Some(agent.clone()),
+            Caller::Operator | Caller::Server => None,
+        };
+        let reply = self.coordinator.submit(caller, command).await?;
+        self.accepted(agent, reply)
     }
 
     /// As [`Project::ask`], for an agent's request that may have a key.
@@ -159,7 +168,17 @@ impl Project {
     /// As [`Project::ask`].
     pub async fn ask_by(&self, by: By, command: Command) -> Result<Reply, AppError> {
         let By { agent, keyed } = by;
-        accepted(self.coordinator.submit_keyed(Caller::Agent(agent), command, keyed).await?)
+        let caller = Caller::Agent(agent.clone());
+        let reply = self.coordinator.submit_keyed(caller, command, keyed).await?;
+        self.accepted(Some(agent), reply)
+    }
+
+    fn accepted(&self, agent: Option<AgentName>, reply: Reply) -> Result<Reply, AppError> {
+        let Reply::Refused(refusal) = reply else { return Ok(reply) };
+        if let (Some(agent), Some((act, rule, named))) = (agent, refusal.denies()) {
+            self.refused(agent, act, rule, named);
+        }
+        Err(refusal.into())
     }
 
     /// Waits until the database has everything that was told before, such as that a commit which was answered is published.
@@ -214,15 +233,12 @@ impl Project {
             self.live.kill_all("the server stopped");
             self.live.none_left().await;
         }
+        self.write_down_denials();
         let coordinator = self.coordinator.clone();
         if tokio::task::spawn_blocking(move || coordinator.close()).await.is_err() {
             tracing::error!("closing the database was cut off");
         }
     }
-}
-
-fn accepted(reply: Reply) -> Result<Reply, AppError> {
-    if let Reply::Refused(refusal) = reply { Err(refusal.into()) } else { Ok(reply) }
 }
 
 /// Opens the door to the files. On a thread of its own: the coordinator is waited for.

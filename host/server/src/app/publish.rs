@@ -263,10 +263,11 @@ fn present_view(project: &Project, draft: &Draft) -> View {
     let directory = project.coordinator.directory();
     let present = directory.agents().find(|present| present.name == draft.agent);
     let grants = present.map(|agent| directory.files_of(agent)).unwrap_or_default();
-    project.view(match &draft.narrow {
+    let grants = match &draft.narrow {
         Some(narrow) => Arc::new(grants.narrowed(FileGrants::clone(narrow))),
         None => grants,
-    })
+    };
+    project.view(grants, &draft.agent, Some(draft.run))
 }
 
 async fn refused(project: &Arc<Project>, error: &AppError) -> Fate {

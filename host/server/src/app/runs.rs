@@ -322,7 +322,7 @@ fn spec(
     let mut env: Vec<_> =
         started.env.into_iter().filter(|(name, _)| !new.env.iter().any(|(own, _)| own == name)).collect();
     env.extend(new.env);
-    let view = project.view(started.files);
+    let view = project.view(started.files, &started.agent, Some(started.id));
     RunSpec {
         tool,
         argv: new.argv,

@@ -110,24 +110,14 @@ impl Explain {
 fn rule(profile: &ProfileName, grants: &FileGrants, verb: Verb, path: &ProjectPath) -> (bool, String) {
     let list = |list: &str| format!("profiles.{profile}.files.{list}");
     match grants.ruling(verb, path) {
-        Ruling::Granted(glob) => (true, format!("{:?} in {}", glob.as_str(), list(granting(grants, verb)))),
+        Ruling::Granted(glob) => (true, format!("{:?} in {}", glob.as_str(), list(grants.list(verb)))),
         Ruling::Denied(glob) => (false, format!("{:?} in {}, which hides it", glob.as_str(), list("deny"))),
         Ruling::NotGranted if grants.show_directory(path) || grants.show(path) => {
-            (false, format!("nothing in {} names it", list(granting(grants, verb))))
+            (false, format!("nothing in {} names it", list(grants.list(verb))))
         }
-        Ruling::NotGranted => (
-            false,
-            format!("nothing in {} names it, and nothing else shows it", list(granting(grants, verb))),
-        ),
-    }
-}
-
-/// Which list of the profile is asked about a verb.
-const fn granting(grants: &FileGrants, verb: Verb) -> &'static str {
-    match verb {
-        Verb::Create if grants.create.is_none() => Verb::Write.as_str(),
-        Verb::Delete if grants.delete.is_none() => Verb::Write.as_str(),
-        Verb::Read | Verb::Write | Verb::Create | Verb::Delete => verb.as_str(),
+        Ruling::NotGranted => {
+            (false, format!("nothing in {} names it, and nothing else shows it", list(grants.list(verb))))
+        }
     }
 }
 

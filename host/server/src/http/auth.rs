@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use longhouse_core::{Agent, Keyed, Role, Session};
+use longhouse_core::{Act, Agent, Keyed, Role, Session, Verb};
 
 use super::{ApiError, extract};
 use crate::app::{App, By, Project, agents};
@@ -50,25 +50,35 @@ pub(super) struct Gate {
 
 /// Lets a request through to its handler if its token's agent has the route's role.
 pub(super) async fn require(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    match admit(&gate, request.uri(), request.headers()) {
+    match admit(&gate, request.method(), request.uri(), request.headers()) {
         Ok(caller) => {
+            let (project, agent) = (Arc::clone(&caller.project), caller.agent.name.clone());
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            if let Some((rule, named)) = response.extensions().get().and_then(ApiError::denied) {
+                project.refused(agent, Act::File(Verb::Read), (*rule).to_owned(), named.clone());
+            }
+            response
         }
         Err(error) => error.into_response(),
     }
 }
 
 /// What has no route. Below a project, even that is for those with a token.
-pub(super) async fn fallback(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> ApiError {
+pub(super) async fn fallback(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> ApiError {
     let gate = Gate { app, role: Role::Observer };
-    match project_in(&uri).map(|_| admit(&gate, &uri, &headers)) {
+    match project_in(&uri).map(|_| admit(&gate, &method, &uri, &headers)) {
         Some(Err(error)) => error,
         Some(Ok(_)) | None => ApiError::not_found(uri.path()),
     }
 }
 
-fn admit(gate: &Gate, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
+fn admit(gate: &Gate, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let token = bearer(headers)?;
     let name = project_in(uri).unwrap_or_default();
     let project = name.parse().ok().and_then(|name| gate.app.projects.get(&name));
@@ -78,6 +88,7 @@ fn admit(gate: &Gate, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError
     if agent.role < gate.role {
         let (name, has, needs) = (&agent.name, agent.role, gate.role);
         let detail = format!("this needs the role {needs}, and {name} has the role {has}");
+        project.refused(name.clone(), Act::Call, format!("role: {has}"), format!("{method} {}", uri.path()));
         return Err(
             ApiError::new(StatusCode::FORBIDDEN, "role_too_low", detail).with("needs", needs.as_str())
         );

@@ -17,7 +17,7 @@ use longhouse_core::{
 };
 use longhouse_engine::EngineError;
 use longhouse_store::{StoreError, SubmitError};
-use longhouse_workspace::{CommitError, Conflict, Difference, WorkspaceError};
+use longhouse_workspace::{CommitError, Conflict, Difference, OUTSIDE, PRIVATE, WorkspaceError};
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
@@ -37,12 +37,14 @@ pub struct ApiError {
     fields: Map<String, Value>,
     /// What is logged and not told.
     cause: Option<Arc<str>>,
+    /// What is put on record of a path that nobody may use: the rule, and the path.
+    denied: Option<(&'static str, String)>,
 }
 
 impl ApiError {
     /// A problem with this code. `detail` is for the caller.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), fields: Map::new(), cause: None }
+        Self { status, code, detail: detail.into(), fields: Map::new(), cause: None, denied: None }
     }
 
     /// A request that means nothing: which field, and why.
@@ -81,6 +83,15 @@ impl ApiError {
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.fields.insert(field.to_owned(), value.into());
         self
+    }
+
+    fn denying(self, rule: &'static str, named: &str) -> Self {
+        Self { denied: Some((rule, named.to_owned())), ..self }
+    }
+
+    /// The rule that refuses a path to everybody, and the path.
+    pub(super) const fn denied(&self) -> Option<&(&'static str, String)> {
+        self.denied.as_ref()
     }
 
     /// Says when to try again.
@@ -460,8 +471,8 @@ impl From<InvalidId> for ApiError {
 /// A path that is none, as it came in `field`.
 pub(super) fn path(field: &str, text: &str, error: InvalidPath) -> ApiError {
     match error {
-        InvalidPath::OutsideProject => outside(text),
-        InvalidPath::Private => ApiError::not_found(text),
+        InvalidPath::OutsideProject => outside(text).denying(OUTSIDE, text),
+        InvalidPath::Private => ApiError::not_found(text).denying(PRIVATE, text),
         InvalidPath::Nul | InvalidPath::TooLong => ApiError::invalid(field, error),
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP: one face of `app`. Handlers extract, make one call, and render.
 
 mod admin;
+mod audit;
 mod auth;
 mod brief;
 mod changes;

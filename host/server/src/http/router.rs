@@ -12,8 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
 use super::{
-    ApiError, admin, brief, changes, commits, crew, events, files, locks, messages, progress, queue, runs,
-    search, server, shared, tasks,
+    ApiError, admin, audit, brief, changes, commits, crew, events, files, locks, messages, progress, queue,
+    runs, search, server, shared, tasks,
 };
 use crate::app::{App, Project};
 
@@ -172,6 +172,7 @@ fn routes() -> Vec<Route> {
             Role::Observer,
             get(crew::classic),
         ),
+        project(Method::GET, "/v1/projects/{project}/audit", Role::Admin, get(audit::list)),
         project(Method::GET, "/v1/projects/{project}/admin/agents", Role::Admin, get(admin::list)),
         project(Method::POST, "/v1/projects/{project}/admin/agents", Role::Admin, post(admin::add)),
         project(

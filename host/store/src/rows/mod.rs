@@ -5,6 +5,7 @@ pub(crate) mod changes;
 pub(crate) mod commits;
 pub(crate) mod counters;
 pub(crate) mod crew;
+pub(crate) mod denials;
 pub(crate) mod events;
 pub(crate) mod locks;
 pub(crate) mod messages;
@@ -36,6 +37,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::ForgetReplies(agent, keys) => replies::forget(connection, agent, keys),
         Row::ForgetAllReplies(agent) => replies::forget_all(connection, agent),
         Row::SetDelivered(hook, event) => counters::set_delivered(connection, hook, *event),
+        Row::Audit(denied, at) => denials::add(connection, denied, *at),
         Row::Lock(row) => locks::apply(connection, row),
         Row::Talk(row) => talk::apply(connection, row),
         Row::Crew(row) => crew::apply(connection, row),

@@ -2,6 +2,7 @@
 
 mod commits;
 mod crew;
+mod denials;
 mod locks;
 mod talk;
 mod tasks;

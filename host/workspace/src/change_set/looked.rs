@@ -32,13 +32,24 @@ impl View {
             }
             Ok(_) => Ok(()),
             Err(WorkspaceError::NotFound) => {
-                if let Ok(Lies::InProject(at)) = self.real_path(path).and_then(|path| self.lies(&path)) {
-                    own.saw_nothing(&at);
+                if let Ok(path) = self.real_path(path) {
+                    self.saw_nothing(&path);
                 }
                 Ok(())
             }
             // That is no answer to it.
             Err(_) => Ok(()),
+        }
+    }
+
+    /// There is nothing at the link-free `path`. What is there and hidden is none of the viewer's business, nor is whether
+    /// it stays.
+    pub(crate) fn saw_nothing(&self, path: &ProjectPath) {
+        if let (Some(own), Ok(Lies::InProject(at))) = (&self.own, self.lies(path))
+            && self.grants.show(path)
+            && self.grants.show(&at)
+        {
+            own.saw_nothing(&at);
         }
     }
 }

@@ -35,6 +35,7 @@ impl Stored {
             | Row::Lock(_)
             | Row::Crew(_)
             | Row::SetDelivered(..)
+            | Row::Audit(..)
             | Row::SetQueueRules(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)

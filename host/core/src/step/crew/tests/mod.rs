@@ -55,7 +55,8 @@ impl Stored {
             | Row::KeepReply(_)
             | Row::ForgetReplies(..)
             | Row::ForgetAllReplies(_)
-            | Row::SetDelivered(..) => {}
+            | Row::SetDelivered(..)
+            | Row::Audit(..) => {}
         }
     }
 

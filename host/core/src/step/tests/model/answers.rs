@@ -63,6 +63,7 @@ pub(super) fn command(command: &Command) -> &'static str {
         Command::Crew(_) => "crew",
         Command::Lock(_) => "lock",
         Command::Delivered(..) => "delivered",
+        Command::Audit(_) => "audit",
         Command::Commit(_) => "commit",
         Command::Queue(command) => match command {
             QueueCommand::Pause(_) => "pause",

@@ -182,6 +182,7 @@ impl Model {
             | Command::FindRun(_)
             | Command::Lock(_)
             | Command::Delivered(..)
+            | Command::Audit(_)
             | Command::Commit(_) => panic!("no history here has runs, locks or commits: {command:?}"),
         })
     }
