@@ -1,6 +1,7 @@
 //! Change sets on a real disk, with a coordinator that lets everybody.
 
 mod bases;
+mod cut;
 mod model;
 mod undo;
 mod view;

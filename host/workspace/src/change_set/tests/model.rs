@@ -8,10 +8,10 @@ use std::path::Path;
 use super::*;
 
 /// Numbers that look random, the same for the same seed.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         // SplitMix64, Steele, Lea and Flood 2014.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -52,7 +52,7 @@ fn action(random: &mut Random, step: usize) -> Action {
 }
 
 /// What is there, by path: a file's content, a link's target, or that it is a directory.
-fn tree(root: &Path) -> BTreeMap<String, String> {
+pub(super) fn tree(root: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut left = vec![root.to_owned()];
     while let Some(dir) = left.pop() {
@@ -156,41 +156,43 @@ fn leads_out(action: &Action) -> bool {
     matches!(action, Action::Link(target, path) if target.starts_with("..") && !path.contains('/'))
 }
 
-fn history(seed: u64) -> [usize; 3] {
-    let mut random = Random(seed);
-    let project = Project::new();
-    let native = tempfile::tempdir().unwrap();
+/// A project with something in it, and a directory with the same.
+pub(super) fn begin(seed: u64, random: &mut Random) -> (Project, tempfile::TempDir) {
+    let (project, native) = (Project::new(), tempfile::tempdir().unwrap());
     fs::remove_file(project.at("a.txt")).unwrap();
     fs::remove_dir_all(project.at("d")).unwrap();
-    // Something to begin with, made in both.
     for step in 0..30 {
-        let action = action(&mut random, step);
+        let action = action(random, step);
         if !leads_out(&action) && natively(native.path(), &action) {
             assert!(natively(project.dir.path(), &action), "seed {seed}, {action:?}");
         }
     }
+    (project, native)
+}
+
+/// Does something in both. Whether that succeeded, and was a move.
+pub(super) fn act(seed: u64, random: &mut Random, step: usize, run: &Run, native: &Path) -> (bool, bool) {
+    let action = action(random, 100 + step);
+    if leads_out(&action) {
+        return (false, false);
+    }
+    let expected = natively(native, &action);
+    assert_eq!(in_set(run, &action), expected, "seed {seed}, step {step}: {action:?}");
+    assert_eq!(seen(run), tree(native), "seed {seed}, step {step}: {action:?}");
+    (expected, expected && matches!(action, Action::Rename(..)))
+}
+
+fn history(seed: u64) -> [usize; 3] {
+    let mut random = Random(seed);
+    let (project, native) = begin(seed, &mut random);
     let (mut done, mut moves, mut published) = (0, 0, 0);
     let before = tree(native.path());
     for round in 0..3 {
         let run = project.run(&format!("r1-{round}"));
         for step in 0..12 {
-            let action = action(&mut random, 100 + step);
-            if leads_out(&action) {
-                continue;
-            }
-            let expected = natively(native.path(), &action);
-            assert_eq!(
-                in_set(&run, &action),
-                expected,
-                "seed {seed}, round {round}, step {step}: {action:?}"
-            );
-            assert_eq!(
-                seen(&run),
-                tree(native.path()),
-                "seed {seed}, round {round}, step {step}: {action:?}"
-            );
-            done += usize::from(expected);
-            moves += usize::from(expected && matches!(action, Action::Rename(..)));
+            let (is_done, is_move) = act(seed, &mut random, step, &run, native.path());
+            done += usize::from(is_done);
+            moves += usize::from(is_move);
         }
         let committed = project.publish(&run);
         let committed = committed.unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error:?}"));
