@@ -4,11 +4,13 @@
 //! Each change adds a word of its own to a file, or moves one. So every accepted word has to be in one place in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::TryRecvError;
 
 use longhouse_tests::{Agent, Answer, TestServer};
 use reqwest::Method;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::{Value, json};
 
 const AGENTS: usize = 8;
@@ -236,20 +238,28 @@ fn tree(root: &Path) -> Tree {
     found
 }
 
-/// Does again what the journal says, from the first commit on. Returns how many commits there are.
-fn replay(admin: &Agent, tree: &mut Tree) -> u64 {
+/// All commits that were published, in order.
+fn published(admin: &Agent) -> impl Iterator<Item = Value> {
     let newest = admin.get("/commits?limit=1").expect(200);
     let last = newest["commits"][0]["commit"].as_u64().unwrap();
-    let mut versions: BTreeMap<String, Value> = BTreeMap::new();
-    let mut published = 0;
-    for number in 1..=last {
+    (1..=last).filter_map(|number| {
         let commit = admin.get(format!("/commits/{number}")).expect(200);
         assert_eq!(commit["next"], Value::Null);
         match commit["status"].as_str() {
-            Some("published" | "retired") => published += 1,
-            Some("aborted") => continue,
+            Some("published" | "retired") => Some(commit),
+            Some("aborted") => None,
             other => panic!("commit {number} is {other:?}"),
         }
+    })
+}
+
+/// Does again what the journal says, from the first commit on. Returns how many commits there are.
+fn replay(admin: &Agent, tree: &mut Tree) -> u64 {
+    let mut versions: BTreeMap<String, Value> = BTreeMap::new();
+    let mut count = 0;
+    for commit in published(admin) {
+        count += 1;
+        let number = &commit["commit"];
         for change in commit["changes"].as_array().unwrap() {
             let path = change["path"].as_str().unwrap().to_owned();
             assert_eq!(change["base"].is_null(), !tree.contains_key(&path), "commit {number}: {change}");
@@ -280,7 +290,7 @@ fn replay(admin: &Agent, tree: &mut Tree) -> u64 {
             }
         }
     }
-    published
+    count
 }
 
 #[test]
@@ -300,6 +310,142 @@ fn every_change_of_eight_agents_is_in_the_journal_and_none_was_overwritten_unsee
     println!("{commits} commits, {refusals} refusals, {runs} runs");
     assert_eq!(commits, (AGENTS * CHANGES) as u64);
     assert!(refusals > 1_000 && runs > 1_000);
+}
+
+/// Somebody who does not ask the server: they edit, move, take away and bring back files, each at once, and remember what they
+/// took.
+struct Outsider<'a> {
+    root: &'a Path,
+    /// Where what they take goes, on the same disk.
+    drawer: tempfile::TempDir,
+    random: Random,
+    count: usize,
+    /// What they took away and did not bring back: from where, and where it is.
+    away: Vec<(String, PathBuf)>,
+    written: BTreeSet<String>,
+    /// What they replaced, and had not seen: gone by their own doing.
+    ruined: BTreeSet<String>,
+}
+
+impl<'a> Outsider<'a> {
+    fn new(root: &'a Path, seed: u64) -> Self {
+        let drawer = tempfile::tempdir_in(root.parent().unwrap()).unwrap();
+        let (away, written, ruined) = Default::default();
+        Self { root, drawer, random: Random(seed), count: 0, away, written, ruined }
+    }
+
+    fn change(&mut self) {
+        self.count += 1;
+        let path = path(self.random.below(FILES), self.random.below(2));
+        match self.random.below(8) {
+            0..=3 => self.edit(&path),
+            4..=5 => drop(self.rename(&self.root.join(&path), &self.root.join(other_side(&path)))),
+            6 => {
+                let place = self.drawer.path().join(self.count.to_string());
+                if self.rename(&self.root.join(&path), &place) {
+                    self.away.push((path, place));
+                }
+            }
+            _ => self.bring_back(),
+        }
+    }
+
+    /// As an editor does that writes a new file and puts it in place of the old one.
+    fn edit(&mut self, path: &str) {
+        let at = self.root.join(path);
+        let Ok(seen) = std::fs::read_to_string(&at) else { return };
+        let (word, beside) = (format!("outsider-{}", self.count), self.drawer.path().join("new"));
+        let content = format!("{word} {seen}");
+        std::fs::write(&beside, &content).unwrap();
+        if renameat_with(CWD, &beside, CWD, &at, RenameFlags::EXCHANGE).is_err() {
+            return;
+        }
+        self.written.insert(word);
+        let replaced = std::fs::read_to_string(&beside).unwrap();
+        let lost = words(&replaced).filter(|word| words(&content).all(|kept| kept != *word));
+        self.ruined.extend(lost.map(str::to_owned));
+    }
+
+    fn bring_back(&mut self) {
+        let Some((path, place)) = self.away.pop() else { return };
+        if !self.rename(&place, &self.root.join(&path)) {
+            self.away.push((path, place));
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> bool {
+        renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).is_ok()
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+}
+
+#[test]
+fn somebody_outside_at_work_loses_nothing_and_what_they_did_is_in_the_journal() {
+    let (server, mut workers, _) = begin(4);
+    let mut outsider = Outsider::new(server.dir(), 5);
+    std::thread::scope(|scope| {
+        let (working, over) = std::sync::mpsc::channel::<()>();
+        let outsider = &mut outsider;
+        scope.spawn(move || {
+            while let Err(TryRecvError::Empty) = over.try_recv() {
+                outsider.change();
+                std::thread::yield_now();
+            }
+        });
+        let changes = |worker: &mut Worker| (0..CHANGES / 10).for_each(|_| assert!(worker.change()));
+        let agents: Vec<_> = workers.iter_mut().map(|worker| scope.spawn(move || changes(worker))).collect();
+        for agent in agents {
+            agent.join().unwrap();
+        }
+        drop(working);
+    });
+    while !outsider.away.is_empty() {
+        let (path, place) = outsider.away.last().unwrap().clone();
+        if outsider.rename(&place, &server.path(&other_side(&path))) {
+            outsider.away.pop();
+        } else {
+            outsider.bring_back();
+        }
+    }
+    let mut them = Worker::new(AGENTS, server.worker(), 0);
+    them.accepted = std::mem::take(&mut outsider.written);
+    workers.push(them);
+    for worker in &mut workers {
+        worker.accepted.retain(|word| !outsider.ruined.contains(word));
+    }
+    let now = tree(server.dir());
+    check_words(&now, &workers);
+
+    // What the journal says last of each path is what lies there: theirs is on record, at the latest by now.
+    server.worker().post("/fs/rescan", &json!({})).expect(200);
+    let admin = server.admin();
+    let mut versions: BTreeMap<String, Value> = BTreeMap::new();
+    let mut found = 0;
+    for commit in published(&admin) {
+        for change in commit["changes"].as_array().unwrap() {
+            let path = change["path"].as_str().unwrap();
+            if let Some(from) = change["from"].as_str() {
+                versions.insert(from.to_owned(), Value::Null);
+            }
+            versions.insert(path.to_owned(), change["new"].clone());
+            found += usize::from(change["operation"] == "found");
+        }
+    }
+    for (path, version) in &versions {
+        let read = admin.post("/fs/read", &json!({ "path": path }));
+        let lies = if read.status == 404 { Value::Null } else { read.expect(200)["version"].clone() };
+        assert_eq!(*version, lies, "{path}, in the journal and on the disk");
+    }
+    let refusals: usize = workers.iter().map(|worker| worker.refusals).sum();
+    println!(
+        "{} changes from outside, {found} on record, {} words replaced unseen, {refusals} refusals",
+        outsider.count,
+        outsider.ruined.len()
+    );
+    assert!(found > 100, "{found}");
 }
 
 #[test]
