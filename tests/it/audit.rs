@@ -49,7 +49,8 @@ fn what_a_run_was_refused_is_added_up_by_rule() {
 
     // What is listed without it is no refusal.
     let listed = ann.run(["ls", "/"]);
-    assert_eq!(refusals(&admin, &format!("?run={}", listed["id"].as_str().unwrap())), [json!(0); 0]);
+    let listed = refusals(&admin, &format!("?run={}", listed["id"].as_str().unwrap()));
+    assert!(listed.is_empty(), "{listed:#?}");
     let made = ann.run(["touch", "elsewhere"]);
     let made = refusals(&admin, &format!("?run={}", made["id"].as_str().unwrap()));
     assert_eq!(only(&made, "create", "files.write")["named"], json!(["elsewhere"]), "{made:?}");

@@ -18,6 +18,7 @@ fn backend() -> (TestServer, Agent) {
              read = [\"backend/**\", \"docs/*.md\"]\nwrite = [\"backend/**\"]\ndelete = [\"backend/tmp/**\"]\n\
              deny = [\"**/.env*\", \"backend/secrets\"]",
         )
+        .profile("narrow", "commands = [\"*\"]\n[profiles.narrow.files]\nread = [\"docs/**\"]")
         .start();
     let beth = server.agent("beth", "worker", "backend");
     (server, beth)
@@ -174,4 +175,33 @@ fn events_name_the_paths_that_their_reader_may_read() {
     };
     assert_eq!(paths(&server.admin()), json!(["frontend/new.js", "backend/new.rs"]));
     assert_eq!(paths(&beth), json!(["backend/new.rs"]));
+}
+
+#[test]
+fn what_a_run_says_is_for_those_who_may_read_what_it_read() {
+    let (server, beth) = backend();
+    let coordinators = [
+        server.agent("wide", "coordinator", "full"),
+        server.agent("peer", "coordinator", "backend"),
+        server.agent("narrow", "coordinator", "narrow"),
+        server.agent("boss", "admin", "narrow"),
+    ];
+    let run = beth.run(["cat", "backend/main.rs"]);
+    let id = run["id"].as_str().unwrap();
+    let whole = coordinators.each_ref().map(|agent| {
+        let (found, listed) = (agent.get(format!("/runs/{id}")).expect(200), agent.get("/runs").expect(200));
+        let output = agent.get(format!("/runs/{id}/output")).expect(200);
+        let listed = &listed["runs"][0];
+        assert_eq!((&found["agent"], &listed["id"], &output["id"]), (&json!("beth"), &run["id"], &run["id"]));
+        assert_eq!(found["outcome"]["code"], 0, "{found}");
+        let is_whole = found["stdout"] == "main";
+        for told in [&found, listed, &output] {
+            assert_eq!(told["argv"] == run["argv"], is_whole, "{told}");
+            assert_eq!(told.get("changes").is_some(), is_whole, "{told}");
+            assert_eq!(told["hidden"] == true, !is_whole, "{told}");
+        }
+        assert_eq!(output["output"][0]["text"] == "main", is_whole, "{output}");
+        is_whole
+    });
+    assert_eq!(whole, [true, true, false, true]);
 }

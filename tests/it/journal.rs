@@ -410,6 +410,7 @@ fn somebody_outside_at_work_loses_nothing_and_what_they_did_is_in_the_journal() 
             outsider.bring_back();
         }
     }
+    let admin = server.admin();
     let mut them = Worker::new(AGENTS, server.worker(), 0);
     them.accepted = std::mem::take(&mut outsider.written);
     workers.push(them);
@@ -420,8 +421,7 @@ fn somebody_outside_at_work_loses_nothing_and_what_they_did_is_in_the_journal() 
     check_words(&now, &workers);
 
     // What the journal says last of each path is what lies there: theirs is on record, at the latest by now.
-    server.worker().post("/fs/rescan", &json!({})).expect(200);
-    let admin = server.admin();
+    admin.post("/fs/rescan", &json!({})).expect(200);
     let mut versions: BTreeMap<String, Value> = BTreeMap::new();
     let mut found = 0;
     for commit in published(&admin) {

@@ -76,8 +76,7 @@ pub struct AgentFacts {
 }
 
 impl Agent {
-    /// Whether it may see the command and the output of what `owner` runs, and stop it: its own runs, and
-    /// everybody's from a coordinator on.
+    /// Whether it may know of what `owner` runs, and stop it: its own runs, and everybody's from a coordinator on.
     pub fn may_see_runs_of(&self, owner: &AgentName) -> bool {
         self.name == *owner || self.may_see_all_runs()
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Agent, AgentName, FileGrants, Limits, ProfileName, Profiles, Timestamp, Token, TokenHash};
+use crate::{Agent, AgentName, FileGrants, Limits, ProfileName, Profiles, Role, Timestamp, Token, TokenHash};
 
 /// An immutable picture of the project's agents, tokens and grants, for deciding in memory who may what.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +58,17 @@ impl Directory {
     /// Which files an agent may touch: none, if its profile is no longer defined.
     pub fn files_of(&self, agent: &Agent) -> Arc<FileGrants> {
         self.profiles.get(&agent.profile).map(|(files, _)| Arc::clone(files)).unwrap_or_default()
+    }
+
+    /// Whether this agent may know of the commands that another runs, what they read and what they write: what was in files
+    /// that the other may read can be in there. Of agents that are gone nobody knows what they could read.
+    pub fn may_see_into_runs_of(&self, agent: &Agent, owner: &AgentName) -> bool {
+        let covers = || {
+            let (own, others) =
+                (self.files_of(agent), self.agents.get(owner).map(|owner| self.files_of(owner)));
+            own.cover_reads_of(&others.unwrap_or_else(|| Arc::new(FileGrants::everything())))
+        };
+        agent.name == *owner || agent.role >= Role::Admin || (agent.may_see_all_runs() && covers())
     }
 
     /// What an agent may spend at once: the default, if its profile is no longer defined.

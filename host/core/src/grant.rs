@@ -136,6 +136,18 @@ impl FileGrants {
         }
     }
 
+    /// Whether whatever others may read can be read with these, as far as globs tell: each that grants it to them grants it here,
+    /// and what is denied here is to them, too, or nothing that they may read is beneath it.
+    pub fn cover_reads_of(&self, others: &Self) -> bool {
+        let is_granted = |glob: &PathPattern| self.read.iter().any(|own| own.is_everything() || own == glob);
+        let is_denied = |glob: &PathPattern| {
+            others.deny.contains(glob) || others.read.iter().all(|read| !read.overlaps(glob))
+        };
+        others.read.iter().all(is_granted)
+            && self.deny.iter().all(is_denied)
+            && self.all_within(|within| within.cover_reads_of(others))
+    }
+
     /// Which list of a profile's is asked about this: that of `write` for what has none of its own.
     pub const fn list(&self, verb: Verb) -> &'static str {
         match verb {
@@ -261,6 +273,26 @@ mod tests {
         assert!(FileGrants::everything().narrowed(reading.clone()).is_read_only());
         let twice = FileGrants::everything().narrowed(reading).narrowed(FileGrants::everything());
         assert!(twice.is_read_only() && twice.grant_everywhere(Verb::Read));
+    }
+
+    #[test]
+    fn grants_cover_others_when_each_glob_says_so() {
+        let (everything, nothing) = (FileGrants::everything(), FileGrants::default());
+        assert!(everything.cover_reads_of(&backend()) && !backend().cover_reads_of(&everything));
+        assert!(
+            backend().cover_reads_of(&backend())
+                && backend().cover_reads_of(&FileGrants {
+                    deny: globs(&["**/.env*", "backend/secrets"]),
+                    ..nothing.clone()
+                })
+        );
+        assert!(!nothing.cover_reads_of(&backend()) && everything.cover_reads_of(&nothing));
+        let all_but = FileGrants { deny: globs(&["secrets"]), ..FileGrants::everything() };
+        assert!(all_but.cover_reads_of(&backend()) && everything.cover_reads_of(&all_but));
+        let all_but = FileGrants { deny: globs(&["backend/a"]), ..FileGrants::everything() };
+        assert!(!all_but.cover_reads_of(&backend()));
+        let narrowed = everything.narrowed(backend());
+        assert!(!narrowed.cover_reads_of(&everything) && narrowed.cover_reads_of(&backend()));
     }
 
     proptest! {

@@ -119,7 +119,7 @@ pub async fn brief(project: &Arc<Project>, agent: Agent) -> Result<Brief, AppErr
     let running = project.live.all().into_iter().filter(|(_, live)| live.agent == *name);
     let mut live = Vec::new();
     for (id, _) in running.take(MOST as usize) {
-        let run = runs::find(project, &agent, id, std::time::Duration::ZERO).await?.0;
+        let run = runs::find(project, &agent, id, std::time::Duration::ZERO).await?.record;
         live.push((id, run.argv.clone(), run.started_at));
     }
     let queue = queue::find(project, name.clone()).await?;

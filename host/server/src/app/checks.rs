@@ -78,7 +78,7 @@ pub async fn carry_out_all(app: Arc<App>, project: Arc<Project>) {
 
 async fn carry_out(app: &App, project: &Arc<Project>, check: Check) {
     let (passed, output) = match run(app, project, &check).await {
-        Ok(RunView(record)) => judged(&record),
+        Ok(RunView { record, .. }) => judged(&record),
         Err(AppError::Submit(SubmitError::Closed)) => return,
         Err(error) => (false, format!("the check could not be run: {error}")),
     };

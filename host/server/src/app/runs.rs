@@ -47,9 +47,31 @@ pub struct NewRun {
     pub locks: Vec<(LockId, Fence)>,
 }
 
-/// A run as it is told of: its record so far.
+/// A run as it is told of.
 #[derive(Debug, Clone)]
-pub struct RunView(pub Arc<RunRecord>);
+pub struct RunView {
+    /// Its record so far.
+    pub record: Arc<RunRecord>,
+    /// Whether its command, its output and what it changed are left out: they may tell of files that the reader may not read.
+    pub is_hidden: bool,
+}
+
+impl RunView {
+    /// All of it, for the one who runs it.
+    fn whole(record: Arc<RunRecord>) -> Self {
+        Self { record, is_hidden: false }
+    }
+
+    /// What `agent` may know of it.
+    fn of(project: &Project, agent: &Agent, record: Arc<RunRecord>) -> Self {
+        if project.coordinator.directory().may_see_into_runs_of(agent, &record.agent) {
+            return Self::whole(record);
+        }
+        let output = Output { truncated: record.output.truncated, ..Output::default() };
+        let outcome = RunRecord { argv: Vec::new(), output, changes: None, ..RunRecord::clone(&record) };
+        Self { record: Arc::new(outcome), is_hidden: true }
+    }
+}
 
 /// Runs a command for `agent`. Answers with its end, or with a job if it takes longer than `new.wait`.
 ///
@@ -77,10 +99,10 @@ pub async fn start(
     tokio::spawn(execution.carry_out(tool, new, admitted));
     let Admitted { live, record } = admission.await.map_err(|_| AppError::CutOff)??;
     match wait_for(&live, wait).await? {
-        Some(ended) => Ok(RunView(ended)),
+        Some(ended) => Ok(RunView::whole(ended)),
         None => {
             project.ask(Caller::Server, Command::BecomeJob(record.id)).await?;
-            Ok(RunView(record))
+            Ok(RunView::whole(record))
         }
     }
 }
@@ -98,7 +120,7 @@ pub async fn find(
     if let Some(live) = visible(project, agent, id)
         && let Some(ended) = wait_for(&live, wait).await?
     {
-        return Ok(RunView(ended));
+        return Ok(RunView::of(project, agent, ended));
     }
     // The answer comes after whatever ended before was committed.
     let reply = project.ask(Caller::Agent(agent.name.clone()), Command::FindRun(id)).await?;
@@ -106,7 +128,7 @@ pub async fn find(
         return stored(project, agent, id).await;
     }
     let Reply::RunIsLive(run) = reply else { return Err(AppError::Confused) };
-    Ok(RunView(Arc::new(RunRecord {
+    let record = RunRecord {
         id,
         agent: run.agent,
         argv: run.argv,
@@ -115,7 +137,8 @@ pub async fn find(
         status: RunStatus::Running,
         output: Output::default(),
         changes: None,
-    })))
+    };
+    Ok(RunView::of(project, agent, Arc::new(record)))
 }
 
 /// What the run `id` wrote from byte `after` on, and the cursor to go on from; waits up to `wait` for more.
@@ -141,11 +164,12 @@ pub async fn output(
         let _ = tokio::time::timeout(wait, grown).await;
         if let Phase::Running(handle) = live.phase() {
             let (chunks, next) = handle.output().read(after, PAGE);
-            return Ok((chunks, next, find(project, agent, id, Duration::ZERO).await?));
+            let run = find(project, agent, id, Duration::ZERO).await?;
+            return Ok(if run.is_hidden { (Vec::new(), after, run) } else { (chunks, next, run) });
         }
     }
     let run = find(project, agent, id, Duration::ZERO).await?;
-    let (chunks, next) = run.0.output.from(after, PAGE);
+    let (chunks, next) = run.record.output.from(after, PAGE);
     Ok((chunks, next, run))
 }
 
@@ -178,9 +202,10 @@ pub async fn list(
     let own = (!agent.may_see_all_runs()).then(|| agent.name.clone());
     let filter = RunFilter { agent: own, before, limit };
     let stored = project.read(move |reads| reads.runs(&filter)).await?;
-    let live: Vec<RunId> = runs.iter().map(|run| run.0.id).collect();
-    runs.extend(stored.into_iter().filter(|run| !live.contains(&run.id)).map(|run| RunView(Arc::new(run))));
-    runs.sort_by_key(|run| std::cmp::Reverse(run.0.id));
+    let live: Vec<RunId> = runs.iter().map(|run| run.record.id).collect();
+    let stored = stored.into_iter().filter(|run| !live.contains(&run.id));
+    runs.extend(stored.map(|run| RunView::of(project, agent, Arc::new(run))));
+    runs.sort_by_key(|run| std::cmp::Reverse(run.record.id));
     runs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(runs)
 }
@@ -354,7 +379,7 @@ fn visible(project: &Project, agent: &Agent, id: RunId) -> Option<Arc<LiveRun>> 
 async fn stored(project: &Arc<Project>, agent: &Agent, id: RunId) -> Result<RunView, AppError> {
     let record = project.read(move |reads| reads.run(id)).await?;
     match record.filter(|record| agent.may_see_runs_of(&record.agent)) {
-        Some(record) => Ok(RunView(Arc::new(record))),
+        Some(record) => Ok(RunView::of(project, agent, Arc::new(record))),
         None => Err(AppError::UnknownRun(id)),
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn require(State(gate): State<Gate>, mut request: Request, next
             request.extensions_mut().insert(caller);
             let response = next.run(request).await;
             if let Some((rule, named)) = response.extensions().get().and_then(ApiError::denied) {
-                project.refused(agent, Act::File(Verb::Read), (*rule).to_owned(), named.clone());
+                project.refused(agent, Act::File(Verb::Read), rule.to_owned(), named.to_owned());
             }
             response
         }

@@ -37,8 +37,8 @@ pub struct ApiError {
     fields: Map<String, Value>,
     /// What is logged and not told.
     cause: Option<Arc<str>>,
-    /// What is put on record of a path that nobody may use: the rule, and the path.
-    denied: Option<(&'static str, String)>,
+    /// The rule that refuses its `path` to everybody, for the record.
+    denied: Option<&'static str>,
 }
 
 impl ApiError {
@@ -85,13 +85,13 @@ impl ApiError {
         self
     }
 
-    fn denying(self, rule: &'static str, named: &str) -> Self {
-        Self { denied: Some((rule, named.to_owned())), ..self }
+    fn denying(self, rule: &'static str) -> Self {
+        Self { denied: Some(rule), ..self }
     }
 
     /// The rule that refuses a path to everybody, and the path.
-    pub(super) const fn denied(&self) -> Option<&(&'static str, String)> {
-        self.denied.as_ref()
+    pub(super) fn denied(&self) -> Option<(&'static str, &str)> {
+        Some((self.denied?, self.fields.get("path")?.as_str()?))
     }
 
     /// Says when to try again.
@@ -107,7 +107,7 @@ impl ApiError {
 
     /// The answer, and the line in the log if there is one.
     pub(super) fn render(self, request_id: &str) -> Response {
-        let Self { status, code, detail, fields, cause } = self;
+        let Self { status, code, detail, fields, cause, denied: _ } = self;
         if let Some(cause) = cause {
             tracing::error!(request_id, code, %cause, "a request failed");
         }
@@ -471,8 +471,8 @@ impl From<InvalidId> for ApiError {
 /// A path that is none, as it came in `field`.
 pub(super) fn path(field: &str, text: &str, error: InvalidPath) -> ApiError {
     match error {
-        InvalidPath::OutsideProject => outside(text).denying(OUTSIDE, text),
-        InvalidPath::Private => ApiError::not_found(text).denying(PRIVATE, text),
+        InvalidPath::OutsideProject => outside(text).denying(OUTSIDE),
+        InvalidPath::Private => ApiError::not_found(text).with("path", text).denying(PRIVATE),
         InvalidPath::Nul | InvalidPath::TooLong => ApiError::invalid(field, error),
     }
 }

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use longhouse_core::{Chunk, Consumption, Outcome, Publication, RunRecord, RunStatus, Stream};
+use longhouse_core::{Chunk, Consumption, Outcome, Publication, RunStatus, Stream};
 use serde::Serialize;
+
+use crate::app::runs::RunView;
 
 /// A run. What it wrote is there only where it was asked for.
 #[derive(Serialize)]
@@ -13,6 +15,9 @@ pub(super) struct RunBody<'a> {
     id: String,
     agent: &'a str,
     argv: &'a [String],
+    /// Whether its command, its output and what it changed are left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    hidden: bool,
     cwd: &'a str,
     started_at_ms: u64,
     /// `running` or `ended`.
@@ -78,7 +83,8 @@ struct ChunkBody<'a> {
 
 impl<'a> RunBody<'a> {
     /// A run without what it wrote.
-    pub(super) fn summary(run: &'a RunRecord) -> Self {
+    pub(super) fn summary(view: &'a RunView) -> Self {
+        let run = &*view.record;
         let (status, end) = match &run.status {
             RunStatus::Running => ("running", None),
             RunStatus::Ended { outcome, consumption, at } => {
@@ -90,6 +96,7 @@ impl<'a> RunBody<'a> {
             id: run.id.to_string(),
             agent: run.agent.as_str(),
             argv: &run.argv,
+            hidden: view.is_hidden,
             cwd: run.cwd.as_str(),
             started_at_ms: run.started_at.as_millis(),
             status,
@@ -103,22 +110,25 @@ impl<'a> RunBody<'a> {
     }
 
     /// A run with all that it wrote.
-    pub(super) fn whole(run: &'a RunRecord) -> Self {
-        let chunks = &run.output.chunks;
+    pub(super) fn whole(view: &'a RunView) -> Self {
+        let chunks = &view.record.output.chunks;
+        if view.is_hidden {
+            return Self::summary(view);
+        }
         Self {
             streams: Some(StreamsBody {
                 stdout: joined(chunks, Stream::Stdout),
                 stderr: joined(chunks, Stream::Stderr),
             }),
             output: Some(chunks.iter().map(ChunkBody::of).collect()),
-            ..Self::summary(run)
+            ..Self::summary(view)
         }
     }
 
     /// A run with part of what it wrote.
-    pub(super) fn page(run: &'a RunRecord, chunks: &'a [Chunk], next: u64) -> Self {
+    pub(super) fn page(view: &'a RunView, chunks: &'a [Chunk], next: u64) -> Self {
         let output = Some(chunks.iter().map(ChunkBody::of).collect());
-        Self { output, next: Some(next), ..Self::summary(run) }
+        Self { output, next: Some(next), ..Self::summary(view) }
     }
 }
 

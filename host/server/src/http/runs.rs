@@ -129,7 +129,7 @@ pub(super) async fn list(
     let before = query.before.map(|id| id.parse::<RunId>()).transpose()?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE);
     let runs = runs::list(&project, &agent, before, limit).await?;
-    let runs: Vec<_> = runs.iter().map(|run| RunBody::summary(&run.0)).collect();
+    let runs: Vec<_> = runs.iter().map(RunBody::summary).collect();
     Ok(Json(ListBody { runs }).into_response())
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn find(
 ) -> Result<Response, ApiError> {
     let wait = wait(query.wait_ms, Duration::ZERO)?;
     let view = runs::find(&project, &agent, id.parse()?, wait).await?;
-    Ok(Json(RunBody::whole(&view.0)).into_response())
+    Ok(Json(RunBody::whole(&view)).into_response())
 }
 
 /// `GET /runs/{id}/output`
@@ -152,7 +152,7 @@ pub(super) async fn output(
 ) -> Result<Response, ApiError> {
     let wait = wait(query.wait_ms, Duration::ZERO)?;
     let (chunks, next, run) = runs::output(&project, &agent, id.parse()?, query.after, wait).await?;
-    Ok(Json(RunBody::page(&run.0, &chunks, next)).into_response())
+    Ok(Json(RunBody::page(&run, &chunks, next)).into_response())
 }
 
 /// `POST /runs/{id}/kill`
@@ -253,11 +253,11 @@ impl StartBody {
 
 /// 200 with the outcome, whatever it is; 202 for a run that goes on.
 fn answer(view: &RunView, project: &str) -> Response {
-    match view.0.status {
-        RunStatus::Ended { .. } => Json(RunBody::whole(&view.0)).into_response(),
+    match view.record.status {
+        RunStatus::Ended { .. } => Json(RunBody::whole(view)).into_response(),
         RunStatus::Running => {
-            let location = format!("/v1/projects/{project}/runs/{}", view.0.id);
-            (StatusCode::ACCEPTED, [("location", location)], Json(RunBody::summary(&view.0))).into_response()
+            let location = format!("/v1/projects/{project}/runs/{}", view.record.id);
+            (StatusCode::ACCEPTED, [("location", location)], Json(RunBody::summary(view))).into_response()
         }
     }
 }

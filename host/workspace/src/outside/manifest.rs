@@ -90,6 +90,8 @@ impl Manifest {
                         .into_iter()
                         .map(|(path, known)| (format!("{}{}", change.path.as_str(), rest(&path)), known));
                     self.entries.extend(moved);
+                    // Nothing was known of what somebody outside had put there.
+                    self.set(&change.path, change.new);
                 }
             }
         }

@@ -51,13 +51,12 @@ impl Project {
     }
 
     fn commit(&self, at: &str, content: &str) {
+        let (path, content) = (path(at), content.into());
+        self.carry_out(Wish::Write { path, content, expected: Expected::Anything, executable: None });
+    }
+
+    fn carry_out(&self, wish: Wish) {
         let view = View::new(Arc::clone(self.workspace.root()), Arc::new(FileGrants::everything()));
-        let wish = Wish::Write {
-            path: path(at),
-            content: content.into(),
-            expected: Expected::Anything,
-            executable: None,
-        };
         let author = Authorship::of("someone".parse().unwrap());
         self.workspace.commit(&view, author, &[wish], None).unwrap();
     }
@@ -139,6 +138,17 @@ fn a_path_is_examined_by_itself() {
     let examined = project.workspace.examine(&[path("a"), path("none")], None).unwrap();
     assert_eq!((examined.found, examined.commits), (vec![path("a")], vec![CommitNumber(1)]));
     assert_eq!(project.scan(), ["d/b"]);
+}
+
+#[test]
+fn what_was_put_there_outside_and_is_moved_is_known_from_then_on() {
+    let project = Project::new();
+    project.scan();
+    fs::rename(project.dir.path().join("a"), project.dir.path().join("e")).unwrap();
+    let (from, to) = (path("e"), path("d/e"));
+    project.carry_out(Wish::Move { from, to, expected: Expected::Absent });
+    fs::remove_file(project.dir.path().join("d/e")).unwrap();
+    assert_eq!(project.scan(), ["a", "d/e"]);
 }
 
 #[test]
