@@ -33,7 +33,7 @@ lint: toolchain
 	plugins/toolchain/cargo clippy --workspace -- -D warnings
 
 bench: guests native native-echo
-	cargo build --release -p longhouse -p longhouse-tests --bins
+	cargo build --release -p longhouse -p longhouse-tests -p longhouse-engine --bins --examples
 	$(CARGO_TARGET_DIR)/release/bench
 
 bench-queue:

@@ -72,17 +72,7 @@ fn replace(dir: &Path, content: &[u8]) -> anyhow::Result<()> {
 
 /// A search through 20,000 files: by ripgrep in the sandbox, by `/fs/grep`, and by ripgrep natively on one thread.
 pub fn search(server: &Server) -> anyhow::Result<()> {
-    let tree = server.dir().join("tree");
-    for n in 0..FILES {
-        let at = tree.join(format!("{}/{}", n % 10, n % 200));
-        std::fs::create_dir_all(&at)?;
-        let line = format!("line {n} of a file that is made for this, and holds what others hold\n");
-        let mut text = line.repeat(SIZE / line.len());
-        if n % 100 == 0 {
-            text.push_str("needle\n");
-        }
-        std::fs::write(at.join(format!("{n}.txt")), text)?;
-    }
+    make_tree(server)?;
     let mut client = server.client()?;
     let rg = longhouse_artifacts::target_dir().join("native/bin/rg");
     let (mut sandboxed, mut served, mut natively) =
@@ -109,6 +99,35 @@ pub fn search(server: &Server) -> anyhow::Result<()> {
     }
     compare("rg in the sandbox, 20,000 files", &sandboxed, "rg -j1 natively", &natively);
     compare("/fs/grep, 20,000 files", &served, "rg -j1 natively", &natively);
+    Ok(())
+}
+
+/// What a view costs who only reads, without a server.
+pub fn view(server: &Server) -> anyhow::Result<()> {
+    make_tree(server)?;
+    let program = std::env::current_exe()?.with_file_name("examples").join("preopen");
+    let tools = longhouse_artifacts::target_dir().join("guests/tools");
+    let mut command = Command::new(&program);
+    command.arg(tools).args(["rg", &SEARCHES.to_string(), "rg", "-j1", "--count", "needle", "tree"]);
+    println!("rg in the sandbox, 20,000 files, without a server");
+    let status = command.current_dir(server.dir()).status();
+    ensure!(status.with_context(|| format!("{} does not start", program.display()))?.success());
+    println!();
+    Ok(())
+}
+
+fn make_tree(server: &Server) -> anyhow::Result<()> {
+    let tree = server.dir().join("tree");
+    for n in 0..FILES {
+        let at = tree.join(format!("{}/{}", n % 10, n % 200));
+        std::fs::create_dir_all(&at)?;
+        let line = format!("line {n} of a file that is made for this, and holds what others hold\n");
+        let mut text = line.repeat(SIZE / line.len());
+        if n % 100 == 0 {
+            text.push_str("needle\n");
+        }
+        std::fs::write(at.join(format!("{n}.txt")), text)?;
+    }
     Ok(())
 }
 

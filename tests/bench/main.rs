@@ -38,6 +38,8 @@ enum What {
     Change,
     /// A search through 20,000 files, in the sandbox and over HTTP, against ripgrep on one thread.
     Search,
+    /// The same search in the sandbox, in the project's view and in wasmtime's own file system.
+    View,
     /// Memory of an idle server whose tools are compiled and cached.
     Idle,
 }
@@ -65,6 +67,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::Search) {
         files::search(&server)?;
+    }
+    if wanted(What::View) {
+        files::view(&server)?;
     }
     if wanted(What::Spin) {
         spin(&server)?;

@@ -41,6 +41,6 @@ pub use root::Root;
 pub use search::{
     FileMatches, Found, Grep, GrepOptions, InvalidRegex, Line, RegexOptions, Selection, Walk, WalkOptions,
 };
-pub use stat::{Kind, Stat};
+pub use stat::{Identity, Kind, Stat};
 pub use text::{Difference, Omitted, difference, merge};
 pub use view::View;

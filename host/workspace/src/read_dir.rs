@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use longhouse_core::{PRIVATE_DIR, ProjectPath};
 use rustix::fs::{AtFlags, Dir, DirEntry, FileType, OFlags, statat};
 
+use crate::stat::Identity;
 use crate::{Kind, OpenOptions, Root, Stat, View, WorkspaceError};
 
 /// What its viewer may know of in one directory, read as it is asked for, in no order. Names that are not UTF-8 are
@@ -15,6 +16,8 @@ pub struct ReadDir {
     path: ProjectPath,
     /// Where it lies, if that is in the project.
     at: Option<ProjectPath>,
+    /// On which disk.
+    device: u64,
     view: View,
     /// What a change set has to say of it, yet to be told.
     own: Vec<String>,
@@ -29,6 +32,9 @@ pub struct Child {
     pub name: String,
     /// What it is; links are not followed.
     pub kind: Kind,
+    /// Which file or link of the project it is, as the directory says it: of one that something else is mounted over, which it
+    /// would be without. `None` of directories and of what is of a change set.
+    pub identity: Option<Identity>,
 }
 
 impl View {
@@ -44,6 +50,7 @@ impl View {
         let said = self.own.as_ref().map(|own| own.names_in(&opened.path)).unwrap_or_default();
         Ok(ReadDir {
             at: opened.in_project().cloned(),
+            device: opened.stat.identity.numbers().0,
             dir: Dir::new(opened.file)?,
             path: opened.path,
             view: self.clone(),
@@ -78,6 +85,11 @@ impl Root {
 }
 
 impl ReadDir {
+    /// Where it is seen, without links.
+    pub const fn path(&self) -> &ProjectPath {
+        &self.path
+    }
+
     /// The facts of a child that is still there.
     pub(crate) fn stat(&self, name: &str) -> Option<Stat> {
         if self.said.contains(name) {
@@ -103,7 +115,10 @@ impl ReadDir {
             Some(at) if *at != self.path => self.view.shows(&at.join(name).ok()?, kind),
             Some(_) | None => true,
         };
-        (is_shown_there && self.view.shows(&path, kind)).then(|| Child { name: name.to_owned(), kind })
+        (is_shown_there && self.view.shows(&path, kind)).then(|| {
+            let identity = (kind != Kind::Directory).then(|| Identity::of_numbers(self.device, entry.ino()));
+            Child { name: name.to_owned(), kind, identity }
+        })
     }
 }
 
@@ -114,7 +129,7 @@ impl Iterator for ReadDir {
         while let Some(name) = self.own.pop() {
             let Ok(path) = self.path.join(&name) else { continue };
             match self.view.look(&path) {
-                Ok(found) => return Some(Ok(Child { name, kind: found.stat.kind })),
+                Ok(found) => return Some(Ok(Child { name, kind: found.stat.kind, identity: None })),
                 Err(WorkspaceError::NotFound) => {}
                 Err(error) => return Some(Err(error)),
             }

@@ -1,6 +1,6 @@
 //! Between WASI's words and the workspace's.
 
-use longhouse_workspace::{Create, Follow, Kind, NewTime, OpenOptions, Stat};
+use longhouse_workspace::{Create, Follow, Identity, Kind, NewTime, OpenOptions, Stat};
 use wasmtime_wasi::filesystem::OpenMode;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -66,8 +66,8 @@ pub(super) fn descriptor_stat(stat: &Stat) -> DescriptorStat {
     }
 }
 
-pub(super) const fn metadata_hash(stat: &Stat) -> MetadataHashValue {
-    let (lower, upper) = stat.identity.digest();
+pub(super) const fn metadata_hash(identity: Identity) -> MetadataHashValue {
+    let (lower, upper) = identity.digest();
     MetadataHashValue { lower, upper }
 }
 

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use longhouse_workspace::OwnFile;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
-use wasmtime_wasi::p2::{
-    DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult,
-};
+use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use super::error::code;
 use super::state::Slot;
@@ -78,65 +76,36 @@ impl Growth {
 }
 
 /// A stream whose bytes are counted, and whose file is open for as long as it is.
-pub(super) struct Counted<S, K> {
-    stream: S,
+pub(super) struct Counted {
+    stream: DynOutputStream,
     counters: Arc<Counters>,
-    kept: K,
+    growth: Growth,
 }
 
-impl Counted<DynInputStream, Slot> {
-    /// Counts what is read from `stream`.
-    pub(super) fn input(stream: DynInputStream, counters: &Arc<Counters>, slot: Slot) -> DynInputStream {
-        Box::new(Self { stream, counters: Arc::clone(counters), kept: slot })
-    }
-
-    fn count(&self, bytes: Bytes) -> Bytes {
-        self.counters.read(bytes.len());
-        bytes
-    }
-}
-
-impl Counted<DynOutputStream, Growth> {
+impl Counted {
     /// Counts what is written to `stream`, and holds it to what the run may stage.
     pub(super) fn output(
         stream: DynOutputStream,
         counters: &Arc<Counters>,
         growth: Growth,
     ) -> DynOutputStream {
-        Box::new(Self { stream, counters: Arc::clone(counters), kept: growth })
+        Box::new(Self { stream, counters: Arc::clone(counters), growth })
     }
 
     fn grow(&mut self, bytes: usize) -> StreamResult<()> {
-        self.kept.add(bytes).map_err(|code| StreamError::LastOperationFailed(code.into()))
+        self.growth.add(bytes).map_err(|code| StreamError::LastOperationFailed(code.into()))
     }
 }
 
 #[async_trait::async_trait]
-impl<S: Pollable, K: Send + 'static> Pollable for Counted<S, K> {
+impl Pollable for Counted {
     async fn ready(&mut self) {
         self.stream.ready().await;
     }
 }
 
 #[async_trait::async_trait]
-impl InputStream for Counted<DynInputStream, Slot> {
-    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        self.stream.read(size).map(|bytes| self.count(bytes))
-    }
-
-    /// Passed on, because a file answers on this thread and in one piece, where the trait's own way is to hop
-    /// to another thread for every 4 KiB.
-    async fn blocking_read(&mut self, size: usize) -> StreamResult<Bytes> {
-        self.stream.blocking_read(size).await.map(|bytes| self.count(bytes))
-    }
-
-    async fn cancel(&mut self) {
-        self.stream.cancel().await;
-    }
-}
-
-#[async_trait::async_trait]
-impl OutputStream for Counted<DynOutputStream, Growth> {
+impl OutputStream for Counted {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let length = bytes.len();
         self.grow(length)?;
@@ -145,7 +114,8 @@ impl OutputStream for Counted<DynOutputStream, Growth> {
         Ok(())
     }
 
-    /// Passed on, as [`InputStream::blocking_read`] is.
+    /// Passed on, because a file answers on this thread and in one piece, where the trait's own way is to hop
+    /// to another thread for every 4 KiB.
     async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
         let length = bytes.len();
         self.grow(length)?;

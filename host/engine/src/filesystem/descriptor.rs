@@ -28,6 +28,7 @@ impl HostDescriptor for FsView<'_> {
         open_flags: OpenFlags,
         flags: DescriptorFlags,
     ) -> FsResult<Fd> {
+        self.fs.listed = None;
         let path = self.path(&fd, &path)?;
         let (options, mode) = open_options(path_flags, open_flags, flags)?;
         // First: what cannot be handed over is not created or cut either.
@@ -52,7 +53,7 @@ impl HostDescriptor for FsView<'_> {
     }
 
     async fn metadata_hash(&mut self, fd: Fd) -> FsResult<MetadataHashValue> {
-        Ok(metadata_hash(&self.stat_open(&fd)?))
+        Ok(metadata_hash(self.stat_open(&fd)?.identity))
     }
 
     async fn metadata_hash_at(
@@ -61,8 +62,13 @@ impl HostDescriptor for FsView<'_> {
         flags: PathFlags,
         path: String,
     ) -> FsResult<MetadataHashValue> {
+        if follow(flags) == Follow::No
+            && let Some(identity) = self.just_listed(&fd, &path)?
+        {
+            return Ok(metadata_hash(identity));
+        }
         let path = self.path(&fd, &path)?;
-        Ok(metadata_hash(&self.fs.view.stat(&path, follow(flags)).map_err(code)?))
+        Ok(metadata_hash(self.fs.view.stat(&path, follow(flags)).map_err(code)?.identity))
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
@@ -124,10 +130,8 @@ impl HostDescriptor for FsView<'_> {
     }
 
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
-        let slot = self.slot_of(&fd)?;
-        let stream = self.stock().read_via_stream(fd, offset)?;
-        let stream = self.table.delete(stream)?;
-        Ok(self.table.push(Counted::input(stream, &self.fs.counters, slot))?)
+        let stream: DynInputStream = Box::new(self.input(&fd, offset)?);
+        Ok(self.table.push(stream)?)
     }
 
     fn write_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
@@ -188,7 +192,10 @@ impl HostDescriptor for FsView<'_> {
     }
 
     async fn get_type(&mut self, fd: Fd) -> FsResult<DescriptorType> {
-        self.stock().get_type(fd).await
+        Ok(match self.table.get(&fd)? {
+            Descriptor::File(_) => DescriptorType::RegularFile,
+            Descriptor::Dir(_) => DescriptorType::Directory,
+        })
     }
 
     async fn is_same_object(&mut self, a: Fd, b: Fd) -> wasmtime::Result<bool> {

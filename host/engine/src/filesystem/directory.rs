@@ -1,6 +1,6 @@
 //! `wasi:filesystem/types` `directory-entry-stream`: our own, so that what is hidden is not in it.
 
-use longhouse_workspace::ReadDir;
+use longhouse_workspace::{Child, ReadDir};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use super::FsView;
 use super::convert::kind;
 use super::error::code;
-use super::state::Slot;
+use super::state::{Listed, Slot};
 
 /// What is still to be read of a directory. The bindings fix another type for the guest's resource; the table
 /// holds this one under the same number.
@@ -38,6 +38,11 @@ impl HostDirectoryEntryStream for FsView<'_> {
     ) -> FsResult<Option<DirectoryEntry>> {
         let entries = self.table.get_mut(&Resource::<Entries>::new_borrow(stream.rep()))?;
         let child = entries.rest.next().transpose().map_err(code)?;
+        let listed = |child: &Child| {
+            let (directory, name) = (entries.rest.path().clone(), child.name.clone());
+            Some(Listed { directory, name, identity: child.identity? })
+        };
+        self.fs.listed = child.as_ref().and_then(listed);
         Ok(child.map(|child| DirectoryEntry { type_: kind(child.kind), name: child.name }))
     }
 

@@ -1,7 +1,7 @@
 //! `wasi:filesystem` over the project directory.
 //!
 //! The stock implementation is never linked. Ours decorates it: whatever takes a path is resolved and opened
-//! by `longhouse-workspace`, and only then do reads, writes and streams on an open descriptor go to stock
+//! by `longhouse-workspace`, and only then do reads and writes on an open descriptor go to stock
 //! code. A descriptor for a directory is a path in the project; it grants nothing by itself.
 
 mod convert;
@@ -9,6 +9,7 @@ mod counting;
 mod descriptor;
 mod directory;
 mod error;
+mod input;
 mod preopens;
 mod state;
 #[cfg(test)]

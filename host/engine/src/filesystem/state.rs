@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use longhouse_core::ProjectPath;
-use longhouse_workspace::{Follow, Opened, OwnFile, Stat, View};
+use longhouse_workspace::{Follow, Identity, Opened, OwnFile, Stat, View};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{
@@ -16,6 +16,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use super::Counters;
 use super::counting::Growth;
 use super::error::code;
+use super::input::FileInput;
 
 /// The file system of one run.
 pub(crate) struct FsState {
@@ -24,7 +25,17 @@ pub(crate) struct FsState {
     slots: Arc<Semaphore>,
     /// What the guest holds, by its number in the table.
     open: HashMap<u32, Place>,
+    /// The last entry that was read of a directory, until something else is done.
+    pub(super) listed: Option<Listed>,
     stock: WasiFilesystemCtx,
+}
+
+/// An entry of a directory that was read. Whoever speaks WASI 0.1 asks for the hash of each as soon as it has it, for the
+/// number that `readdir` gives; to look for it anew would take most of the time of a search.
+pub(super) struct Listed {
+    pub(super) directory: ProjectPath,
+    pub(super) name: String,
+    pub(super) identity: Identity,
 }
 
 /// The right to have one file of the host open. A stream shares it with the descriptor it was made from,
@@ -64,7 +75,14 @@ impl FsState {
     pub(crate) fn new(view: View, max_open: u32, counters: Arc<Counters>) -> Self {
         let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let slots = Arc::new(Semaphore::new(max_open));
-        Self { view, counters, slots, open: HashMap::new(), stock: WasiFilesystemCtx::default() }
+        Self {
+            view,
+            counters,
+            slots,
+            open: HashMap::new(),
+            listed: None,
+            stock: WasiFilesystemCtx::default(),
+        }
     }
 }
 
@@ -89,7 +107,8 @@ impl FsView<'_> {
 
     /// The same for what makes, moves or removes the entry `text` itself, which has to be a name: not `.`, not
     /// `..`, and with a `/` after it only that of a directory, or of one to be.
-    pub(super) fn entry(&self, fd: &Resource<Descriptor>, text: &str) -> FsResult<ProjectPath> {
+    pub(super) fn entry(&mut self, fd: &Resource<Descriptor>, text: &str) -> FsResult<ProjectPath> {
+        self.fs.listed = None;
         let name = text.trim_end_matches('/');
         let path = self.path(fd, if name.is_empty() { text } else { name })?;
         if matches!(name.rsplit('/').next(), Some("." | "..")) {
@@ -109,9 +128,26 @@ impl FsView<'_> {
         Ok(Arc::new(permit.map_err(|_| ErrorCode::InsufficientMemory)?))
     }
 
-    /// The slot of an open descriptor.
-    pub(super) fn slot_of(&self, fd: &Resource<Descriptor>) -> FsResult<Slot> {
-        Ok(Arc::clone(&self.place(fd)?.slot))
+    /// Reading what is open as `fd`, from a byte on.
+    pub(super) fn input(&self, fd: &Resource<Descriptor>, position: u64) -> FsResult<FileInput> {
+        let slot = Arc::clone(&self.place(fd)?.slot);
+        match self.table.get(fd)? {
+            Descriptor::File(file) => {
+                Ok(FileInput::new(Arc::clone(&file.file), position, Arc::clone(&self.fs.counters), slot))
+            }
+            Descriptor::Dir(_) => Err(ErrorCode::IsDirectory.into()),
+        }
+    }
+
+    /// Which file the entry `name` of the directory `fd` is, if that is what was read last.
+    pub(super) fn just_listed(
+        &mut self,
+        fd: &Resource<Descriptor>,
+        name: &str,
+    ) -> FsResult<Option<Identity>> {
+        let Some(listed) = self.fs.listed.take() else { return Ok(None) };
+        let is_same = listed.name == name && listed.directory == *self.directory(fd)?;
+        Ok(is_same.then_some(listed.identity))
     }
 
     /// Where what is open as `fd` was when it was opened.

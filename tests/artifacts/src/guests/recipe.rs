@@ -24,6 +24,9 @@ pub struct Crate {
     pub binary: String,
     #[serde(default)]
     pub features: Vec<String>,
+    /// Whether more time is taken to make it faster.
+    #[serde(default)]
+    pub optimise: bool,
 }
 
 /// Part of a tool.

@@ -34,6 +34,11 @@ fn make(build: &Build, recipe: &Recipe) -> anyhow::Result<Vec<Guest>> {
     let mut cargo = build.compiler.cargo("install", TARGET);
     cargo.args(["--locked", "--force", "--no-track", &krate.name, "--version", &krate.version]);
     cargo.args(["--no-default-features", "--features", &krate.features.join(","), "--bin", &krate.binary]);
+    if krate.optimise {
+        for (key, value) in [("OPT_LEVEL", "3"), ("LTO", "fat"), ("CODEGEN_UNITS", "1")] {
+            cargo.env(format!("CARGO_PROFILE_RELEASE_{key}"), value);
+        }
+    }
     run(cargo.arg("--root").arg(&root))?;
 
     let module = std::fs::read(root.join("bin").join(format!("{}.wasm", krate.binary)))?;

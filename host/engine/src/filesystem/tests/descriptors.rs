@@ -28,6 +28,38 @@ async fn facts_by_path_and_by_descriptor_agree() {
 }
 
 #[tokio::test]
+async fn what_was_just_listed_is_told_like_what_lies_there_now() {
+    let mut guest = Guest::new(Access::ReadWrite);
+    guest.link("../top.txt", "d/link");
+    let d = guest.open("d", OpenFlags::DIRECTORY, READ).await.unwrap().rep();
+    let d = || Fd::new_borrow(d);
+    let stream = guest.fs().read_directory(d()).await.unwrap().rep();
+    let mut told = 0;
+    while let Some(DirectoryEntry { name, .. }) =
+        guest.fs().read_directory_entry(Resource::new_borrow(stream)).await.unwrap()
+    {
+        let mut hash = async |path: &str, flags| {
+            let hash = guest.fs().metadata_hash_at(d(), flags, path.to_owned()).await.unwrap();
+            (hash.lower, hash.upper)
+        };
+        let (first, again) = (hash(&name, PathFlags::empty()).await, hash(&name, PathFlags::empty()).await);
+        assert_eq!(first, again, "{name}");
+        assert_eq!(first == hash(&name, PathFlags::SYMLINK_FOLLOW).await, name != "link", "{name}");
+        told += 1;
+    }
+    assert_eq!(told, 3);
+
+    // What is done in between counts.
+    for round in 0..3 {
+        let stream = guest.fs().read_directory(d()).await.unwrap().rep();
+        let next = guest.fs().read_directory_entry(Resource::new_borrow(stream)).await.unwrap().unwrap();
+        guest.fs().rename_at(d(), next.name.clone(), d(), format!("other{round}")).await.unwrap();
+        let gone = guest.fs().metadata_hash_at(d(), PathFlags::empty(), next.name).await;
+        assert_eq!(refusal(gone), ErrorCode::NoEntry);
+    }
+}
+
+#[tokio::test]
 async fn a_directory_says_whether_it_can_be_changed() {
     for (access, expected) in
         [(Access::ReadOnly, READ), (Access::ReadWrite, READ | DescriptorFlags::MUTATE_DIRECTORY)]
