@@ -56,6 +56,36 @@ fn a_new_session_goes_on_from_its_brief() {
 }
 
 #[test]
+fn what_others_changed_of_what_was_read_is_told_until_it_is_read_again() {
+    let server = TestServer::builder().file("a", "a").file("b", "b").file("c", "c").file("d", "d").start();
+    let (worker, other) = (server.worker(), server.agent("other", "worker", "full"));
+    let changed = || worker.get("/brief").expect(200)["changed"].clone();
+    worker.post("/fs/read", &json!({ "path": "a" })).expect(200);
+    worker.run(["cat", "b", "d"]);
+    let write = |agent: &Agent, path: &str| {
+        let body = json!({ "path": path, "content": "new", "expected": "*" });
+        agent.post("/fs/write", &body).expect(200)["commit"].clone()
+    };
+    assert_eq!(changed(), json!([]));
+    let [a, _, b] = ["a", "c", "b"].map(|path| write(&other, path));
+    write(&worker, "d");
+    let gone = other.post("/fs/delete", &json!({ "path": "d" })).expect(200)["commit"].clone();
+    // What it never read is no news, nor what it changed itself.
+    let expected = json!([
+        { "path": "d", "agent": "other", "commit": gone },
+        { "path": "b", "agent": "other", "commit": b },
+        { "path": "a", "agent": "other", "commit": a },
+    ]);
+    assert_eq!(changed(), expected);
+    let text = text(&worker);
+    assert!(text.contains(&format!("  b (other, commit {b})\n")), "{text}");
+    worker.post("/fs/read", &json!({ "path": "a" })).expect(200);
+    worker.run(["cat", "b"]);
+    assert_eq!(changed(), json!([expected[0]]));
+    assert_eq!(other.get("/brief").expect(200)["changed"], json!([]));
+}
+
+#[test]
 fn the_next_step_follows_from_where_things_stand() {
     let server = TestServer::start();
     let (boss, worker) = (server.agent("boss", "coordinator", "full"), server.worker());

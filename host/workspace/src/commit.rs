@@ -19,6 +19,7 @@ use longhouse_core::{
     Reservation, ReservationId, Reserved, Timestamp, Undo, Unfinished, Version,
 };
 
+use crate::change_set::{Facts, Seen};
 use crate::outside::Manifest;
 use crate::publish::{Disk as _, Files, Place, Recovered, Stopped, apply, recover, touched};
 use crate::{ChangeSet, Quota, Reader, Root, View, WorkspaceError};
@@ -292,6 +293,16 @@ impl Workspace {
             readers.retain(|_, reader| Arc::strong_count(reader) > 1);
         }
         Arc::clone(readers.entry(agent.clone()).or_default())
+    }
+
+    /// Whether it is news to its agent that this version lies at `path`, or nothing: it was last served something else there.
+    pub fn is_news_to(&self, reader: &Reader, path: &ProjectPath, version: Option<Version>) -> bool {
+        match reader.last_served(path) {
+            None => false,
+            Some(Seen::Nothing) => version.is_some(),
+            Some(Seen::Version(served)) => version != Some(served),
+            Some(Seen::Facts(served)) => self.files.stat(path).is_none_or(|stat| Facts::of(&stat) != served),
+        }
     }
 
     /// What a set would do, in the order in which it is done.

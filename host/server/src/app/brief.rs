@@ -9,10 +9,14 @@ use longhouse_core::{
 use longhouse_store::{TaskFilter, TaskRecord};
 
 use super::messages::{self, InboxRequest};
+use super::news::{self, Changed};
 use super::{AppError, Project, crew, locks, queue, runs, tasks};
 
 /// The most of anything in one brief.
 const MOST: u32 = 5;
+
+/// Of files that others changed, so many.
+const MOST_CHANGED: usize = 10;
 
 /// An agent's situation.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ pub struct Brief {
     pub locks: Vec<Lock>,
     /// Its runs that go on.
     pub runs: Vec<(RunId, Vec<String>, Timestamp)>,
+    /// What others changed of what it read, the latest first.
+    pub changed: Vec<Changed>,
     /// How many messages it has not acknowledged.
     pub unread: u64,
     /// The first of them.
@@ -127,6 +133,7 @@ pub async fn brief(project: &Arc<Project>, agent: Agent) -> Result<Brief, AppErr
     let inbox = messages::inbox(project, name.clone(), unread).await?;
     let (unread, mail) = (inbox.facts.unread, inbox.messages);
     let mail = mail.into_iter().map(|stored| stored.message).collect();
+    let changed = news::changed(project, &agent, MOST_CHANGED).await?;
     let facts = crew::find(project, name.clone(), name.clone()).await?;
     let interrupt = facts.standing.and_then(|standing| standing.interrupt);
     let cooldown = facts.cooldown;
@@ -137,6 +144,7 @@ pub async fn brief(project: &Arc<Project>, agent: Agent) -> Result<Brief, AppErr
         questions,
         locks,
         runs: live,
+        changed,
         unread,
         mail,
         interrupt,

@@ -14,6 +14,7 @@ pub mod history;
 mod live;
 pub mod locks;
 pub mod messages;
+pub mod news;
 pub mod outside;
 mod presence;
 pub mod progress;

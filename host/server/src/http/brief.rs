@@ -17,6 +17,7 @@ use super::auth::Caller;
 use super::extract::Parameters;
 use crate::app::App;
 use crate::app::brief::{self, Brief, Next, last_note};
+use crate::app::news::Changed;
 
 /// The longest brief, in bytes: about 1,500 tokens of English.
 const MAX_TEXT: usize = 6_000;
@@ -73,6 +74,7 @@ fn body(brief: &Brief) -> Value {
         "locks": brief.locks.iter().map(lock).collect::<Vec<_>>(),
         "runs": brief.runs.iter().map(|(id, argv, at)| json!({ "id": id, "argv": argv, "started_at_ms": at }))
             .collect::<Vec<_>>(),
+        "changed": brief.changed.iter().map(changed).collect::<Vec<_>>(),
         "unread": brief.unread,
         "mail": brief.mail.iter().map(mail).collect::<Vec<_>>(),
         "interrupt": brief.interrupt,
@@ -123,6 +125,10 @@ fn question(record: &TaskRecord) -> Value {
 fn mail(message: &Message) -> Value {
     let (new, text) = (&message.new, cut(message.new.body.text(), LINE));
     json!({ "id": message.id, "from": message.from, "importance": new.importance, "text": text })
+}
+
+fn changed(changed: &Changed) -> Value {
+    json!({ "path": changed.path, "agent": changed.by, "commit": changed.commit })
 }
 
 fn lock(lock: &Lock) -> Value {
@@ -225,6 +231,13 @@ fn write_text(text: &mut String, brief: &Brief, project: &str, now: Timestamp) -
                 cut(&paths, LINE),
                 lock.fence
             )?;
+        }
+    }
+    if !brief.changed.is_empty() {
+        writeln!(text, "\nOthers changed what you read; read it again before you build on it:")?;
+        for Changed { path, by, commit } in &brief.changed {
+            let by = by.as_ref().map_or("somebody outside", |by| by.as_str());
+            writeln!(text, "  {} ({by}, commit {commit})", cut(path.as_str(), LINE))?;
         }
     }
     if !brief.runs.is_empty() {

@@ -49,7 +49,7 @@ impl Reader {
         self.served(path, None);
     }
 
-    fn last_served(&self, path: &ProjectPath) -> Option<Seen> {
+    pub(crate) fn last_served(&self, path: &ProjectPath) -> Option<Seen> {
         let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         served.iter().find_map(|served| served.get(path)).map(|(seen, _)| *seen)
     }
