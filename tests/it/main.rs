@@ -1,5 +1,6 @@
 //! The product's promises, through its own doors: a real process, real sockets, real guests.
 
+mod archive;
 mod audit;
 mod auth;
 mod brief;

@@ -5,6 +5,7 @@
 //! out of the project, and no name, link or `..` leads to the server's private directory, or to what its
 //! viewer may not know of. What may be done is asked of the grants, with the path that was arrived at.
 
+mod archive;
 mod audit;
 mod beneath;
 mod change_set;
@@ -27,6 +28,7 @@ mod text;
 mod version;
 mod view;
 
+pub use archive::Wanted;
 pub use audit::{Audit, Auditor, OUTSIDE, PRIVATE};
 pub use change_set::{ChangeSet, NewTime, OwnFile, Quota, Reader, Rebased, Times};
 pub use commit::{CommitError, Committed, Conflict, Expected, Wish, Workspace};

@@ -2,6 +2,7 @@
 //! functions and have no rules of their own.
 
 pub mod agents;
+pub mod archive;
 pub mod audit;
 pub mod brief;
 pub mod checks;

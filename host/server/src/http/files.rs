@@ -4,10 +4,10 @@ use std::io::SeekFrom;
 
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
-use longhouse_core::{EntryKind, ProjectPath};
+use longhouse_core::{CommitNumber, EntryKind, ProjectPath};
 use longhouse_workspace::{Entry, Kind, ListOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use super::ApiError;
 use super::auth::Caller;
 use super::extract::{InPath, JsonBody, Parameters, project_path};
 use crate::app::AppError;
+use crate::app::archive::{self, Archive};
 use crate::app::files::{self, Content, Lines, Served};
 
 /// Entries in one page of a listing.
@@ -40,6 +41,17 @@ pub(super) struct StatQuery {
     #[serde(default)]
     path: String,
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ArchiveQuery {
+    #[serde(default)]
+    path: String,
+    since: Option<u64>,
+}
+
+/// Up to which commit an archive has everything.
+const COMMIT: HeaderName = HeaderName::from_static("longhouse-commit");
 
 /// Lines of a file, unless said.
 const DEFAULT_LINES: usize = 2_000;
@@ -145,6 +157,23 @@ async fn part(content: Content, range: Option<&str>) -> Result<Response, ApiErro
         response.headers_mut().insert(header::CONTENT_RANGE, range);
     }
     Ok(response)
+}
+
+/// `GET /fs/archive`
+pub(super) async fn archive(
+    Caller { project, agent, .. }: Caller,
+    Parameters(ArchiveQuery { path, since }): Parameters<ArchiveQuery>,
+) -> Result<Response, ApiError> {
+    let path = project_path("path", &path)?;
+    let Archive { through, pieces } =
+        archive::archive(&project, &agent, path, since.map(CommitNumber)).await?;
+    let body = Body::from_stream(futures_util::stream::unfold(pieces, async |mut pieces| {
+        let piece = pieces.recv().await?;
+        Some((piece, pieces))
+    }));
+    let through = HeaderValue::from(through.0);
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar")), (COMMIT, through)], body)
+        .into_response())
 }
 
 /// `POST /fs/read`

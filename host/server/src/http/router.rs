@@ -72,6 +72,7 @@ fn routes() -> Vec<Route> {
         ),
         project(Method::POST, "/v1/projects/{project}/revert", Role::Worker, post(commits::revert_several)),
         project(Method::GET, "/v1/projects/{project}/fs/list", Role::Observer, get(files::list)),
+        project(Method::GET, "/v1/projects/{project}/fs/archive", Role::Observer, get(files::archive)),
         project(Method::GET, "/v1/projects/{project}/fs/stat", Role::Observer, get(files::stat)),
         project(Method::POST, "/v1/projects/{project}/fs/read", Role::Observer, post(files::read_lines)),
         project(Method::POST, "/v1/projects/{project}/fs/glob", Role::Observer, post(search::glob)),
