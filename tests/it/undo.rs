@@ -69,6 +69,38 @@ fn history_shows_what_its_reader_may_read_now() {
 }
 
 #[test]
+fn what_was_kept_long_enough_is_forgotten_and_nothing_else_is() {
+    let server = TestServer::builder().file("f", "one").file("d/e/g", "kept").file("m", "moved").start();
+    let worker = server.worker();
+    let replaced = write(&worker, "f", "two");
+    let moved = worker.post("/fs/move", &json!({ "from": "m", "to": "n" })).expect(200)["commit"].clone();
+    let removed = worker.post("/fs/delete", &json!({ "path": "d" })).expect(200)["commit"].clone();
+    let kept = || std::fs::read_dir(server.path(".longhouse/history")).unwrap().count();
+    assert!(kept() >= 3);
+    assert_eq!(held(&worker, replaced, "f", "base"), "one");
+
+    let config = server.path(".longhouse/longhouse.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let server = {
+        std::fs::write(&config, format!("{text}\n[history]\nkeep = \"0s\"\n")).unwrap();
+        server.restart()
+    };
+    while std::fs::read_dir(server.path(".longhouse/history")).unwrap().next().is_some() {
+        std::thread::yield_now();
+    }
+    let worker = server.stranger(Some(worker.token()));
+    worker.get(format!("/commits/{replaced}/files/f?side=base")).problem(410, "not_kept");
+    worker.post(format!("/commits/{replaced}/revert"), &json!({})).problem(410, "not_kept");
+    worker.post(format!("/commits/{removed}/revert"), &json!({})).problem(410, "not_kept");
+    let told = worker.get(format!("/commits/{replaced}?diff=true")).expect(200);
+    assert_eq!(told["changes"][0]["diff_omitted"], "not_kept", "{told}");
+    // What is in the project still is there, and can be moved back.
+    assert_eq!((server.read("f"), server.read("n")), ("two".into(), "moved".into()));
+    worker.post(format!("/commits/{moved}/revert"), &json!({})).expect(200);
+    assert_eq!(server.read("m"), "moved");
+}
+
+#[test]
 fn a_stale_write_is_told_what_changed_and_by_whom() {
     let server = TestServer::builder().file("f", "one\ntwo\n").start();
     let (worker, other) = (server.worker(), server.agent("other", "worker", "full"));

@@ -26,6 +26,11 @@ impl Timestamp {
         Self(self.0.saturating_add(ms))
     }
 
+    /// This instant moved earlier by `by`; the epoch where that cannot be represented.
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// This instant moved later by `ms` milliseconds; the far future where that cannot be represented.
     pub const fn plus_millis(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms))

@@ -12,7 +12,7 @@ use longhouse_store::{Clock, SystemClock};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
-use crate::app::{App, OpenError, Project, audit, checks, outside, webhooks};
+use crate::app::{App, OpenError, Project, audit, checks, outside, retention, webhooks};
 use crate::home::Home;
 use crate::http;
 
@@ -112,6 +112,7 @@ impl Server {
         let clock = Arc::clone(&self.app.clock);
         tokio::spawn(outside::look_again_and_again(Arc::clone(&self.project), Arc::clone(&clock)));
         tokio::spawn(audit::write_down(Arc::clone(&self.project)));
+        tokio::spawn(retention::forget_again_and_again(Arc::clone(&self.project), Arc::clone(&clock)));
         tokio::spawn(webhooks::deliver_all(Arc::clone(&self.project), clock, http::event_text));
         let closing = async {
             shutdown.await;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use longhouse_core::{
     AgentName, Change, ChannelName, CommitNumber, EntryName, EventSeq, HookName, Journaled, ProjectPath,
-    ProjectProgress, RunId, RunRecord, StateKey, StoredTask, TaskId, TaskStatus, Version,
+    ProjectProgress, RunId, RunRecord, StateKey, StoredTask, TaskId, TaskStatus, Timestamp, Version,
 };
 use rusqlite::Connection;
 
@@ -222,6 +222,20 @@ impl Reads {
             };
             commits.map(journaled).collect()
         })
+    }
+
+    /// What is kept in the history for changes after this one, of commits that ended before a time: which change of which commit,
+    /// and its name there. `limit` at most, in the order of the journal.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn kept_before(
+        &self,
+        ended: Timestamp,
+        after: (CommitNumber, u32),
+        limit: u32,
+    ) -> Result<Vec<((CommitNumber, u32), EntryName)>, StoreError> {
+        self.with(|connection| changes::kept_before(connection, ended, after, limit))
     }
 
     /// Commits that were published, the newest first.

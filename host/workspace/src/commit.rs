@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use longhouse_core::{
     Abort, AgentName, Author, Authorship, BootNumber, Change, Changes, CommitGate, CommitNumber,
-    CommitRefusal, GateError, Granted, Isolation, Operation, PathChange, ProjectPath, RedoList, Refusal,
-    Reservation, ReservationId, Reserved, Timestamp, Undo, Unfinished, Version,
+    CommitRefusal, EntryName, GateError, Granted, Isolation, Operation, PathChange, ProjectPath, RedoList,
+    Refusal, Reservation, ReservationId, Reserved, Timestamp, Undo, Unfinished, Version,
 };
 
 use crate::change_set::{Facts, Seen};
@@ -272,6 +272,14 @@ impl Workspace {
             prepare::drop_staged(&self.files, &staged);
             error
         })
+    }
+
+    /// Drops what the history keeps under this name: it was kept long enough.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn forget(&self, kept: &EntryName) -> Result<(), WorkspaceError> {
+        self.files.drop_kept(kept)
     }
 
     /// An empty set of changes for a run of this agent. `name` is one that no other set ever had: letters, digits and `-`.

@@ -22,6 +22,7 @@ pub mod progress;
 mod project;
 pub mod publish;
 pub mod queue;
+pub mod retention;
 pub mod runs;
 pub mod shared;
 pub mod tasks;

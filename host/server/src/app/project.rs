@@ -45,6 +45,8 @@ pub struct Project {
     pub checks: Checks,
     /// Whom to tell of what happens.
     pub webhooks: Vec<Webhook>,
+    /// How long what commits replaced and removed is kept.
+    pub keep_history: Duration,
     /// Changes that were not published, of runs that ended.
     pub kept: Kept,
     /// What was refused and is not written down yet.
@@ -131,6 +133,7 @@ impl Project {
             live,
             checks,
             webhooks: config.webhooks,
+            keep_history: config.keep_history,
             kept,
             audit,
             presence,

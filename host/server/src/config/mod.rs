@@ -4,6 +4,7 @@ pub(crate) mod profile;
 mod webhook;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use longhouse_core::{ProfileName, Profiles, ProjectName};
 use serde::Deserialize;
@@ -25,6 +26,8 @@ pub struct ProjectConfig {
     pub profiles: Profiles,
     /// Whom to tell of what happens.
     pub webhooks: Vec<Webhook>,
+    /// How long what commits replaced and removed is kept.
+    pub keep_history: Duration,
 }
 
 /// Why a configuration was not accepted.
@@ -68,7 +71,18 @@ struct RawConfig {
     profiles: BTreeMap<String, RawProfile>,
     #[serde(default)]
     webhooks: BTreeMap<String, RawWebhook>,
+    #[serde(default)]
+    history: RawHistory,
 }
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawHistory {
+    keep: Option<String>,
+}
+
+/// How long the history is kept, unless said.
+const KEEP_HISTORY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Reads the configuration in `text`, which came from `path`.
 ///
@@ -95,13 +109,14 @@ pub fn parse(text: &str, path: &Path) -> Result<ProjectConfig, ConfigError> {
             raw.validate(&text).map_err(|(field, reason)| value(format!("{key}{field}"), reason))?;
         webhooks.push(webhook);
     }
-    Ok(ProjectConfig { name, profiles, webhooks })
+    let keep_history = raw.history.keep.map(|keep| humantime::parse_duration(&keep)).transpose();
+    let keep_history = keep_history.map_err(|error| value("history.keep".into(), error.to_string()))?;
+    let keep_history = keep_history.unwrap_or(KEEP_HISTORY);
+    Ok(ProjectConfig { name, profiles, webhooks, keep_history })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn check(text: &str) -> Result<ProjectConfig, String> {
@@ -118,6 +133,12 @@ mod tests {
         assert!(profile("full").commands.allow("anything"));
         assert!(!profile("full").files.is_read_only());
         assert!(profile("read-only").files.is_read_only());
+    }
+
+    #[test]
+    fn history_is_kept_for_thirty_days_or_as_long_as_is_said() {
+        let days = |text| check(text).unwrap().keep_history.as_secs() / (24 * 60 * 60);
+        assert_eq!((days(""), days("[history]\nkeep = \"1 week\"")), (30, 7));
     }
 
     #[test]
@@ -142,6 +163,8 @@ mod tests {
             ("[webhooks.a]\nurl = \"ftp://x\"\nsecret = \"whsec_AAAA\"", "webhooks.a.url"),
             ("[webhooks.a]\nurl = \"http://x\"\nsecret = \"AAAA\"", "webhooks.a.secret"),
             ("[webhooks.A]\nurl = \"http://x\"\nsecret = \"whsec_AAAA\"", "webhooks.A"),
+            ("[history]\nkeep = \"for ever\"", "history.keep"),
+            ("[history]\nkept = \"1d\"", "kept"),
             ("nonsense", "longhouse.toml"),
         ] {
             let error = check(text).unwrap_err();

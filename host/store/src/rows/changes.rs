@@ -1,6 +1,6 @@
 //! What commits do, path by path.
 
-use longhouse_core::{Change, CommitNumber, EntryName, Operation, ProjectPath, RedoList, Version};
+use longhouse_core::{Change, CommitNumber, EntryName, Operation, ProjectPath, RedoList, Timestamp, Version};
 use rusqlite::{Connection, Row};
 
 use super::{integer, parsed};
@@ -110,6 +110,28 @@ pub(crate) fn kept(
     let mut kept = Vec::new();
     while let Some(row) = rows.next()? {
         kept.push(parsed("commit_changes.history", row.get(0)?)?);
+    }
+    Ok(kept)
+}
+
+/// What is kept for changes after this one, of commits that ended before a time, in the order of the journal.
+pub(crate) fn kept_before(
+    connection: &Connection,
+    ended: Timestamp,
+    (number, n): (CommitNumber, u32),
+    limit: u32,
+) -> Result<Vec<((CommitNumber, u32), EntryName)>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT commit_changes.number, n, history FROM commit_changes JOIN commits USING (number)
+         WHERE (commit_changes.number, n) > (?1, ?2) AND ended_ms < ?3 AND history IS NOT NULL
+             AND status = 'retired'
+         ORDER BY commit_changes.number, n LIMIT ?4",
+    )?;
+    let mut rows = statement.query((integer(number.0), n, integer(ended.as_millis()), limit))?;
+    let mut kept = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = CommitNumber(super::number("commits.number", row.get(0)?)?);
+        kept.push(((number, row.get(1)?), parsed("commit_changes.history", row.get(2)?)?));
     }
     Ok(kept)
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use cap_std::fs::Dir;
 use longhouse_core::{EntryKind, EntryName, ProjectPath, Version};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, RenameFlags, fstat, fstatvfs, fsync, mkdirat, openat, readlinkat,
@@ -196,6 +197,18 @@ impl Files {
         };
         match dropped {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Drops what the history keeps under this name, if it keeps anything: a directory with all that is in it.
+    pub(crate) fn drop_kept(&self, name: &EntryName) -> Result<(), WorkspaceError> {
+        match unlinkat(&self.kept, name.as_str(), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::ISDIR) => {
+                let kept = Dir::from_std_file(self.kept.try_clone().map_err(WorkspaceError::Io)?.into());
+                kept.remove_dir_all(name.as_str()).map_err(WorkspaceError::Io)
+            }
             Err(errno) => Err(errno.into()),
         }
     }
