@@ -84,16 +84,16 @@ fn project() -> TestServer {
 #[test]
 fn all_of_a_project_is_in_its_archive() {
     let server = project();
-    let to = tempfile::tempdir().unwrap();
-    unpack(&server.worker(), "", to.path());
+    let (worker, to) = (server.worker(), tempfile::tempdir().unwrap());
+    unpack(&worker, "", to.path());
     assert_eq!(tree(to.path()), tree(server.dir()));
     let part = tempfile::tempdir().unwrap();
-    unpack(&server.worker(), "path=src/deep", part.path());
+    unpack(&worker, "path=src/deep", part.path());
     assert_eq!(
         tree(part.path()).into_keys().collect::<Vec<_>>(),
         ["src", "src/deep", "src/deep/er", "src/deep/er/x"]
     );
-    server.worker().get("/fs/archive?path=none").problem(404, "not_found");
+    worker.get("/fs/archive?path=none").problem(404, "not_found");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use longhouse_core::{
 use rusqlite::Connection;
 
 use crate::readers::READERS;
+use crate::rows::changes::ChangeAt;
 use crate::rows::denials::{DenialFilter, StoredDenial};
 use crate::rows::{changes, commits, counters, denials, events, messages, runs, settings, shared, tasks};
 use crate::{
@@ -232,9 +233,9 @@ impl Reads {
     pub fn kept_before(
         &self,
         ended: Timestamp,
-        after: (CommitNumber, u32),
+        after: ChangeAt,
         limit: u32,
-    ) -> Result<Vec<((CommitNumber, u32), EntryName)>, StoreError> {
+    ) -> Result<Vec<(ChangeAt, EntryName)>, StoreError> {
         self.with(|connection| changes::kept_before(connection, ended, after, limit))
     }
 

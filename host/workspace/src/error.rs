@@ -43,6 +43,9 @@ pub enum WorkspaceError {
     /// A component changed while it was being resolved, again and again.
     #[error("path keeps changing while it is being opened")]
     Unstable,
+    /// What lay there once is not kept any more, or never was.
+    #[error("what lay there before is not kept, so it cannot be brought back")]
+    NotKept,
     /// The profile does not grant it.
     #[error("the profile does not grant to {} {path}", verb.as_str())]
     NotGranted {

@@ -23,7 +23,7 @@ pub(super) fn code(error: WorkspaceError) -> ErrorCode {
         WorkspaceError::Invalid(InvalidPath::Nul | InvalidPath::Private | InvalidPath::OutsideProject) => {
             ErrorCode::Invalid
         }
-        WorkspaceError::CaseInsensitive => ErrorCode::Io,
+        WorkspaceError::CaseInsensitive | WorkspaceError::NotKept => ErrorCode::Io,
         WorkspaceError::Io(source) => match Errno::from_io_error(&source) {
             // Known to WASI, but not to the stock conversion.
             Some(Errno::XDEV) => ErrorCode::CrossDevice,

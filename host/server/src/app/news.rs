@@ -56,7 +56,7 @@ fn latest(reads: &Reads) -> Result<Vec<(Changed, Option<Version>)>, StoreError> 
     let mut all = Vec::new();
     for record in records {
         let changes = reads.changes(record.number, 0, CHANGES)?;
-        for (_, change) in changes.into_iter().rev() {
+        for change in changes.into_iter().rev() {
             let at = |path| Changed { path, by: record.agent.clone(), commit: record.number };
             if let Operation::Move { from } = change.operation {
                 all.push((at(from), None));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhouse_core::{CommitNumber, Timestamp};
-use longhouse_store::Clock;
+use longhouse_store::{ChangeAt, Clock};
 
 use super::{AppError, Project};
 
@@ -33,9 +33,9 @@ pub async fn forget_again_and_again(project: Arc<Project>, clock: Arc<dyn Clock>
 /// of those changes.
 async fn forget(
     project: &Arc<Project>,
-    mut through: (CommitNumber, u32),
+    mut through: ChangeAt,
     until: Timestamp,
-) -> Result<(CommitNumber, u32), AppError> {
+) -> Result<ChangeAt, AppError> {
     let mut count = 0;
     loop {
         let kept = project.read(move |reads| reads.kept_before(until, through, AT_ONCE)).await?;

@@ -495,6 +495,9 @@ fn workspace(path: &str, error: &WorkspaceError) -> ApiError {
                 .with("path", path.as_str())
                 .with("verb", verb.as_str())
         }
+        WorkspaceError::NotKept => {
+            ApiError::new(StatusCode::GONE, "not_kept", format!("{path}: {error}")).with("path", path)
+        }
         WorkspaceError::ReadOnly => {
             ApiError::new(StatusCode::FORBIDDEN, "read_only", format!("{path}: {error}")).with("path", path)
         }

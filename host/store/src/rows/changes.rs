@@ -6,6 +6,9 @@ use rusqlite::{Connection, Row};
 use super::{integer, parsed};
 use crate::StoreError;
 
+/// Which change of which commit, counted from 0.
+pub type ChangeAt = (CommitNumber, u32);
+
 const SELECT: &str = "SELECT path, operation, staged, moved_from, base, new, history FROM commit_changes";
 
 pub(super) fn insert(
@@ -118,9 +121,9 @@ pub(crate) fn kept(
 pub(crate) fn kept_before(
     connection: &Connection,
     ended: Timestamp,
-    (number, n): (CommitNumber, u32),
+    (number, n): ChangeAt,
     limit: u32,
-) -> Result<Vec<((CommitNumber, u32), EntryName)>, StoreError> {
+) -> Result<Vec<(ChangeAt, EntryName)>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT commit_changes.number, n, history FROM commit_changes JOIN commits USING (number)
          WHERE (commit_changes.number, n) > (?1, ?2) AND ended_ms < ?3 AND history IS NOT NULL

@@ -14,7 +14,7 @@ impl View {
     /// latest change first. What is as it was before already is left alone. Returns what is in the way.
     ///
     /// # Errors
-    /// When the profile does not grant it, it is too much for the quota, or the disk fails.
+    /// [`WorkspaceError::NotKept`]; or when the profile does not grant it, it is too much for the quota, or the disk fails.
     pub fn take_back(&self, change: &Change) -> Result<Option<Conflict>, WorkspaceError> {
         let path = &change.path;
         self.check_taking_back(change)?;
@@ -135,8 +135,7 @@ impl View {
             return Ok(());
         }
         let kept = |name: &EntryName| self.own()?.files.past(name);
-        let past =
-            change.history.as_ref().map(kept).transpose()?.flatten().ok_or(WorkspaceError::NotFound)?;
+        let past = change.history.as_ref().map(kept).transpose()?.flatten().ok_or(WorkspaceError::NotKept)?;
         self.put_past(&change.path, past)
     }
 

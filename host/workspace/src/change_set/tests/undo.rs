@@ -117,7 +117,8 @@ fn what_the_history_no_longer_keeps_is_not_put_back() {
     let commit = project.commit(|run| run.write("a.txt", "new"));
     let kept = fs::read_dir(project.at(".longhouse/history")).unwrap().next().unwrap().unwrap();
     fs::remove_file(kept.path()).unwrap();
-    assert_eq!(project.undo("u1", commit), ["a.txt"]);
+    let undone = project.undo_of("u1", &[commit], FileGrants::everything());
+    assert!(matches!(undone, Err(WorkspaceError::NotKept)), "{undone:?}");
     assert_eq!(project.read("a.txt"), "new");
 }
 
