@@ -18,7 +18,9 @@ fn unpack(agent: &Agent, query: &str, into: &Path) -> u64 {
     let listed = tar(&["-t"], into, &answer.bytes);
     for name in listed.lines() {
         let (parent, name) = name.rsplit_once('/').unwrap_or(("", name));
-        if let Some(gone) = name.strip_prefix(".wh.") {
+        if name == ".wh..wh..opq" {
+            fs::remove_dir_all(into.join(parent)).unwrap();
+        } else if let Some(gone) = name.strip_prefix(".wh.") {
             let gone = into.join(parent).join(gone);
             let _ = fs::remove_file(&gone).or_else(|_| fs::remove_dir_all(&gone));
         }
@@ -107,8 +109,8 @@ fn what_was_changed_since_brings_a_copy_up_to_date() {
     write("first", "before");
     let copy = tempfile::tempdir().unwrap();
     let mut through = unpack(&worker, "", copy.path());
-    let steps: [&dyn Fn(); 5] = [
-        &|| write("src/main.rs", "fn main() { todo!() }"),
+    let steps: [&dyn Fn(); 6] = [
+        &|| write("src/main.rs", "fn main() { work() }"),
         &|| {
             worker.post("/fs/move", &json!({ "from": "old", "to": "new/place" })).expect(200);
             write("new/place/a", "moved and changed");
@@ -116,6 +118,10 @@ fn what_was_changed_since_brings_a_copy_up_to_date() {
         &|| {
             worker.post("/fs/delete", &json!({ "path": "src/deep" })).expect(200);
             worker.post("/fs/mkdir", &json!({ "path": "old/again" })).expect(200);
+        },
+        &|| {
+            worker.post("/fs/delete", &json!({ "path": "new" })).expect(200);
+            write("new/place/other", "nothing else is here any more");
         },
         &|| {
             worker.run(["rm", "link"]);

@@ -151,6 +151,11 @@ impl TestServer {
         self.log.wait_for_more(said, before);
     }
 
+    /// Waits until its log says this.
+    pub fn wait_until_it_said(&self, text: &str) {
+        self.log.wait_for_more(text, 0);
+    }
+
     /// The server's address, without a path.
     pub fn url(&self) -> &str {
         &self.url

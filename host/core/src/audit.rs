@@ -5,6 +5,9 @@ use crate::{AgentName, Refusal, RunId, Verb};
 /// So many different things that were refused are named, of each kind.
 pub const MOST_NAMED: usize = 20;
 
+/// Of a longer name this much is kept, in bytes.
+const LONGEST_NAME: usize = 1_024;
+
 /// One kind of refusal: whom, what, and by which rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Denial {
@@ -74,7 +77,8 @@ impl Denied {
     /// Adds some of the same kind.
     pub fn add(&mut self, count: u64, named: impl IntoIterator<Item = String>) {
         self.count = self.count.saturating_add(count);
-        for name in named {
+        for mut name in named {
+            name.truncate(name.floor_char_boundary(LONGEST_NAME));
             if self.named.len() == MOST_NAMED {
                 return;
             }
@@ -131,6 +135,9 @@ mod tests {
         }
         assert_eq!((denied.count, denied.named.len()), (200, MOST_NAMED));
         assert_eq!(denied.named.last().map(String::as_str), Some("x/19"));
+        denied.named.clear();
+        denied.add(1, ["é".repeat(1_000)]);
+        assert_eq!(denied.named, ["é".repeat(512)]);
     }
 
     #[test]

@@ -14,25 +14,40 @@ const COMMITS: u32 = 256;
 /// In front of the name of what is gone, as the layers of OCI images have it (image-spec, "Whiteouts").
 const WHITEOUT: &str = ".wh.";
 
-/// Which paths an archive has: those with all that is beneath them, and those by themselves.
+/// The name that says that nothing of a directory stays which is not in the archive.
+const OPAQUE: &str = ".wh..wh..opq";
+
+/// Which paths an archive has, and how much of each.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted(BTreeMap<ProjectPath, bool>);
+pub struct Wanted(BTreeMap<ProjectPath, Much>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Much {
+    /// Without what is beneath.
+    Itself,
+    /// With all that is beneath.
+    Whole,
+    /// The same, and what was beneath before is not there any more.
+    Anew,
+}
 
 impl Wanted {
     /// This path, and all that is beneath it.
     pub fn all_of(path: ProjectPath) -> Self {
-        Self(BTreeMap::from([(path, true)]))
+        Self(BTreeMap::from([(path, Much::Whole)]))
     }
 
     fn add(&mut self, change: Change) {
-        let is_whole = match change.operation {
+        let much = match change.operation {
             Operation::Move { from } => {
-                self.0.entry(from).or_default();
-                true
+                self.0.insert(from, Much::Anew);
+                Much::Whole
             }
-            Operation::Put { .. } | Operation::Remove | Operation::Found => false,
+            Operation::Put { .. } | Operation::Found if change.new.is_some() => Much::Itself,
+            Operation::Put { .. } | Operation::Found | Operation::Remove => Much::Anew,
         };
-        *self.0.entry(change.path).or_default() |= is_whole;
+        let wanted = self.0.entry(change.path).or_insert(much);
+        *wanted = much.max(*wanted);
     }
 }
 
@@ -66,7 +81,7 @@ impl Workspace {
             done.flat_map(|commit| commit.changes).for_each(|change| wanted.add(change));
         }
         if wanted.0.keys().any(|path| path.is_above(beneath)) {
-            return Ok(Wanted::all_of(beneath.clone()));
+            return Ok(Wanted(BTreeMap::from([(beneath.clone(), Much::Anew)])));
         }
         wanted.0.retain(|path, _| path == beneath || beneath.is_above(path));
         Ok(wanted)
@@ -81,12 +96,12 @@ impl View {
     /// When it cannot be written, or the disk fails.
     pub fn archive(&self, wanted: &Wanted, out: impl Write) -> io::Result<()> {
         let mut tar = Builder::new(out);
-        for (path, is_whole) in &wanted.0 {
+        for (path, much) in &wanted.0 {
             if !self.grants.show(path) && !self.grants.show_directory(path) {
                 continue;
             }
             match self.stat(path, Follow::No) {
-                Ok(stat) => self.add(&mut tar, Entry { path: path.clone(), stat }, *is_whole)?,
+                Ok(stat) => self.add(&mut tar, Entry { path: path.clone(), stat }, *much)?,
                 Err(WorkspaceError::NotFound | WorkspaceError::NotADirectory) => {
                     self.add_gone(&mut tar, path)?
                 }
@@ -96,7 +111,10 @@ impl View {
         tar.into_inner().and_then(|mut out| out.flush())
     }
 
-    fn add(&self, tar: &mut Builder<impl Write>, entry: Entry, is_whole: bool) -> io::Result<()> {
+    fn add(&self, tar: &mut Builder<impl Write>, entry: Entry, much: Much) -> io::Result<()> {
+        if much == Much::Anew && entry.stat.is_directory() {
+            add_empty(tar, &entry.path, OPAQUE)?;
+        }
         let mut left = vec![entry];
         while let Some(Entry { path, stat }) = left.pop() {
             match stat.kind {
@@ -105,7 +123,7 @@ impl View {
                         let mut header = header(EntryType::Directory, &stat);
                         tar.append_data(&mut header, format!("{path}/"), io::empty())?;
                     }
-                    if is_whole {
+                    if much != Much::Itself {
                         // What goes while it is read is not there.
                         left.extend(self.entries(&path).unwrap_or_default().into_iter().rev());
                     }
@@ -138,13 +156,19 @@ impl View {
         let Some((parent, name)) = path.split_last().filter(|_| self.grants(Verb::Read, path)) else {
             return Ok(());
         };
-        let Ok(whiteout) = parent.join(&format!("{WHITEOUT}{name}")) else { return Ok(()) };
-        let mut header = Header::new_gnu();
-        header.set_entry_type(EntryType::Regular);
-        header.set_mode(0o644);
-        header.set_size(0);
-        tar.append_data(&mut header, whiteout.as_str(), io::empty())
+        add_empty(tar, &parent, &format!("{WHITEOUT}{name}"))
     }
+}
+
+/// Adds a file that says something by its name.
+fn add_empty(tar: &mut Builder<impl Write>, directory: &ProjectPath, name: &str) -> io::Result<()> {
+    // One that is too long for a path stands for what is, too.
+    let Ok(path) = directory.join(name) else { return Ok(()) };
+    let mut header = Header::new_gnu();
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_size(0);
+    tar.append_data(&mut header, path.as_str(), io::empty())
 }
 
 fn header(kind: EntryType, stat: &Stat) -> Header {

@@ -68,8 +68,8 @@ impl RunView {
             return Self::whole(record);
         }
         let output = Output { truncated: record.output.truncated, ..Output::default() };
-        let outcome = RunRecord { argv: Vec::new(), output, changes: None, ..RunRecord::clone(&record) };
-        Self { record: Arc::new(outcome), is_hidden: true }
+        let record = RunRecord { argv: Vec::new(), output, changes: None, ..RunRecord::clone(&record) };
+        Self { record: Arc::new(record), is_hidden: true }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::Parameters;
+use super::extract::{self, Parameters};
 use crate::app::audit;
 
 /// Rows in one page.
@@ -33,10 +33,7 @@ pub(super) async fn list(
     let ListQuery { agent, run, act, before, limit } = query;
     let act = act.map(|act| act.parse::<Act>()).transpose();
     let act = act.map_err(|error| ApiError::invalid("act", error))?;
-    let limit = match limit.unwrap_or(PAGE) {
-        limit @ 1..=MOST => limit,
-        _ => return Err(ApiError::invalid("limit", format!("from 1 to {MOST}"))),
-    };
+    let limit = extract::limit(limit, PAGE, MOST)?;
     let denials = audit::list(&project, DenialFilter { agent, run, act, before, limit }).await?;
     let is_full = usize::try_from(limit).is_ok_and(|limit| denials.len() >= limit);
     let next = denials.last().filter(|_| is_full).map(|denial| denial.id);

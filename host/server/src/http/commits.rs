@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::{Change, InPath, InPaths, Parameters, ShownLock, project_path, under};
+use super::extract::{self, Change, InPath, InPaths, Parameters, ShownLock, project_path, under};
 use super::files;
 use crate::app::App;
 use crate::app::commits::{self, CommitView};
@@ -92,10 +92,7 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let ListQuery { agent: by, task, path, before, limit } = query;
     let path = path.map(|path| project_path("path", &path)).transpose()?;
-    let limit = match limit.unwrap_or(PAGE) {
-        limit @ 1..=MOST => limit,
-        _ => return Err(ApiError::invalid("limit", format!("from 1 to {MOST}"))),
-    };
+    let limit = extract::limit(limit, PAGE, MOST)?;
     let filter = CommitFilter { agent: by, task, path, before: before.map(CommitNumber), limit };
     let records = commits::list(&project, &agent, filter).await?;
     let is_full = usize::try_from(limit).is_ok_and(|limit| records.len() >= limit);

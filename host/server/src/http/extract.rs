@@ -160,6 +160,16 @@ pub(super) fn project_path(field: &str, text: &str) -> Result<ProjectPath, ApiEr
     ProjectPath::parse(text).map_err(|invalid| error::path(field, text, invalid))
 }
 
+/// How much to list, from `limit`: at most `most`.
+pub(super) fn limit(limit: Option<u32>, default: u32, most: u32) -> Result<u32, ApiError> {
+    let limit = limit.unwrap_or(default);
+    if (1..=most).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(ApiError::invalid("limit", format!("from 1 to {most}")))
+    }
+}
+
 /// How long to wait, from `wait_ms`.
 pub(super) fn wait(wait_ms: Option<u64>, default: Duration) -> Result<Duration, ApiError> {
     let wait = wait_ms.map_or(default, Duration::from_millis);

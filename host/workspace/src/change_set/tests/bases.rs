@@ -251,6 +251,20 @@ fn serializable(project: &Project, name: &str) -> Run {
     project.run_isolated(name, &Arc::default(), FileGrants::everything(), quota, Isolation::Serializable)
 }
 
+#[test]
+fn what_is_hidden_does_not_matter_even_to_such_a_run() {
+    let project = Project::new();
+    let grants = FileGrants { deny: vec!["d".parse().unwrap()], ..FileGrants::everything() };
+    let quota = Quota { bytes: 1 << 20, entries: 100 };
+    let run = project.run_isolated("r1-1", &Arc::default(), grants, quota, Isolation::Serializable);
+    for hidden in ["d/b.txt", "d/none", "d"] {
+        assert!(run.view.read_file(&path(hidden)).is_err() && !run.is_there(hidden));
+    }
+    run.write("result", "of what is not hidden");
+    fs::write(project.at("d/none"), "theirs").unwrap();
+    project.publish(&run).unwrap();
+}
+
 /// What a run looks at, what changes meanwhile, and the path at which that is found.
 type Look = (fn(&Run), fn(&Project), &'static str);
 
