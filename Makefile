@@ -25,6 +25,7 @@ serve: guests demo
 
 test: guests native
 	cargo test --workspace
+	plugins/toolchain/cargo test --workspace --lib
 
 lint: toolchain
 	cargo fmt --all --check

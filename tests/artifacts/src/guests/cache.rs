@@ -25,8 +25,13 @@ impl Key {
 
     /// Adds the contents of files of `plugins`, and their names there: another checkout is given the same key.
     pub fn add_files(&mut self, build: &Build, files: &[PathBuf]) -> anyhow::Result<()> {
+        self.add_files_of(&build.plugins, files)
+    }
+
+    /// The same for files of `dir`.
+    pub fn add_files_of(&mut self, dir: &Path, files: &[PathBuf]) -> anyhow::Result<()> {
         for file in files {
-            self.add(file.strip_prefix(&build.plugins)?.as_os_str().as_encoded_bytes());
+            self.add(file.strip_prefix(dir)?.as_os_str().as_encoded_bytes());
             self.add(&std::fs::read(file)?);
         }
         Ok(())

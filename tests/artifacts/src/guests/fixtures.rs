@@ -5,6 +5,7 @@ use longhouse_engine::componentize;
 use crate::Build;
 use crate::cache::{Guest, Key, install};
 use crate::compiler::run;
+use crate::policies::FIXTURE;
 use crate::recipe::Manifest;
 
 const TARGET: &str = "wasm32-wasip1";
@@ -19,7 +20,10 @@ pub fn build(build: &Build) -> anyhow::Result<()> {
 fn make(build: &Build) -> anyhow::Result<Vec<Guest>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(build.plugins.join("fixtures"))? {
-        names.push(format!("fixture-{}", entry?.file_name().to_string_lossy()));
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !name.starts_with(FIXTURE) {
+            names.push(format!("fixture-{name}"));
+        }
     }
     let mut cargo = build.compiler.cargo("build", TARGET);
     cargo.args(["--release", "--locked"]).current_dir(&build.plugins);

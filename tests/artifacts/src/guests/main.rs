@@ -53,11 +53,16 @@ fn main() -> anyhow::Result<()> {
 impl Build {
     /// Everything beneath a directory of `plugins`, in order, without what builds leave behind.
     fn sources(&self, beneath: &str) -> anyhow::Result<Vec<PathBuf>> {
-        let mut files = Vec::new();
-        collect(&self.plugins.join(beneath), &mut files)?;
-        files.sort();
-        Ok(files)
+        files(&self.plugins.join(beneath))
     }
+}
+
+/// Everything beneath a directory, in order.
+fn files(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(dir, &mut files)?;
+    files.sort();
+    Ok(files)
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {

@@ -10,27 +10,46 @@ use crate::compiler::run;
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
+/// What the names of those fixtures begin with that are policies.
+pub const FIXTURE: &str = "policy-";
+
 pub fn build(build: &Build) -> anyhow::Result<()> {
     let mut key = Key::new(build, "policies")?;
-    key.add_files(build, &build.sources("policies")?)?;
+    let wit = build.plugins.join("../wit").canonicalize()?;
+    for sources in ["policies", "fixtures", "sdk"] {
+        key.add_files(build, &build.sources(sources)?)?;
+    }
+    key.add_files_of(&wit, &crate::files(&wit)?)?;
     key.add_files(build, &[build.plugins.join("Cargo.toml"), build.plugins.join("Cargo.lock")])?;
     install(build, key, "policies", || make(build))
 }
 
+/// Those that ship, and among the fixtures those that misbehave; all built by one cargo.
 fn make(build: &Build) -> anyhow::Result<Vec<Guest>> {
-    let mut guests = Vec::new();
-    for entry in std::fs::read_dir(build.plugins.join("policies"))? {
-        let name = format!("policy-{}", entry?.file_name().to_string_lossy());
-        let mut cargo = build.compiler.cargo("build", TARGET);
-        cargo.args(["--release", "--locked", "--package", &name]).current_dir(&build.plugins);
-        run(&mut cargo)?;
-        let module = format!("{}.wasm", name.replace('-', "_"));
-        let module = std::fs::read(build.compiler.build_dir(TARGET).join(module))?;
-        let component = ComponentEncoder::default().module(&module)?.validate(true).encode()?;
-        ensure_no_wasi(&name, &component)?;
-        guests.push(Guest { kind: "policies", name, component, manifest: None });
+    let shipped = names(build, "policies")?.into_iter().map(|name| ("policies", format!("policy-{name}")));
+    let fixtures = names(build, "fixtures")?.into_iter().filter(|name| name.starts_with(FIXTURE));
+    let fixtures = fixtures.map(|name| ("fixture-policies", format!("fixture-{name}")));
+    let all: Vec<_> = shipped.chain(fixtures).collect();
+    let mut cargo = build.compiler.cargo("build", TARGET);
+    cargo.args(["--release", "--locked"]).current_dir(&build.plugins);
+    for (_, name) in &all {
+        cargo.args(["--package", name]);
     }
-    Ok(guests)
+    run(&mut cargo)?;
+    all.into_iter().map(|(kind, name)| guest(build, kind, name)).collect()
+}
+
+fn names(build: &Build, beneath: &str) -> anyhow::Result<Vec<String>> {
+    let entries = std::fs::read_dir(build.plugins.join(beneath))?;
+    entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+fn guest(build: &Build, kind: &'static str, name: String) -> anyhow::Result<Guest> {
+    let module = format!("{}.wasm", name.replace('-', "_"));
+    let module = std::fs::read(build.compiler.build_dir(TARGET).join(module))?;
+    let component = ComponentEncoder::default().module(&module)?.validate(true).encode()?;
+    ensure_no_wasi(&name, &component)?;
+    Ok(Guest { kind, name, component, manifest: None })
 }
 
 /// A policy decides from what it is told: with a clock or a file, its decisions could not be replayed.
