@@ -76,7 +76,7 @@ impl Versions {
         found.filter(|(fingerprint, _)| *fingerprint == Fingerprint::of(stat)).map(|(_, hash)| *hash)
     }
 
-    fn put(&self, stat: &Stat, hash: [u8; 32]) {
+    pub(crate) fn put(&self, stat: &Stat, hash: [u8; 32]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let [latest, older] = &mut *known;
         if latest.len() >= REMEMBERED {

@@ -10,8 +10,9 @@ fn version(project: &Project, text: &str) -> Version {
     project.view.version(&project.view.read_file(&path(text)).unwrap()).unwrap()
 }
 
+/// The same time for all that are of an age.
 fn age(project: &Project, text: &str, seconds: u64) {
-    let then = SystemTime::now() - Duration::from_secs(seconds);
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 - seconds);
     fs::File::options().write(true).open(project.at(text)).unwrap().set_modified(then).unwrap();
 }
 
@@ -43,6 +44,32 @@ fn a_change_that_leaves_size_and_time_as_they_were_is_seen() {
         let expected = *blake3::hash(content.as_bytes()).as_bytes();
         assert_eq!(version(&project, "d/f.txt").hash, expected, "round {round}");
     }
+}
+
+#[test]
+fn a_file_with_the_inode_of_one_that_is_gone_is_not_taken_for_it() {
+    use std::os::unix::fs::MetadataExt as _;
+    let [project, _] = projects();
+    let at = project.at("d/f.txt");
+    fs::write(&at, "content one").unwrap();
+    age(&project, "d/f.txt", 1_000);
+    // As it is remembered once the times of the first tell it from others.
+    let opened = project.view.read_file(&path("d/f.txt")).unwrap();
+    project.view.root.versions.put(&opened.stat, *blake3::hash(b"content one").as_bytes());
+    drop(opened);
+    let inode = fs::metadata(&at).unwrap().ino();
+    fs::remove_file(&at).unwrap();
+    let found = (0..1_000).any(|number| {
+        let new = project.at(format!("d/new {number}"));
+        fs::write(&new, "content two").unwrap();
+        fs::metadata(&new).unwrap().ino() == inode && fs::rename(&new, &at).is_ok()
+    });
+    if !found {
+        println!("this file system gives no inode again so soon");
+        return;
+    }
+    age(&project, "d/f.txt", 1_000);
+    assert_eq!(version(&project, "d/f.txt").hash, *blake3::hash(b"content two").as_bytes());
 }
 
 #[test]
