@@ -71,8 +71,12 @@ pub struct Agent {
 pub struct AgentFacts {
     /// The agent.
     pub agent: Agent,
+    /// Tasks that it holds.
+    pub tasks_held: u32,
     /// Its runs that have begun and not ended.
     pub live_runs: u32,
+    /// For how long its runs computed lately, in milliseconds: what was is halved every hour.
+    pub recent_cpu_ms: u64,
 }
 
 impl Agent {

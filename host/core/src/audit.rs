@@ -108,6 +108,7 @@ impl Refusal {
             | Self::TokenExists
             | Self::EmptyCommand
             | Self::TooManyRuns { .. }
+            | Self::NoEarlierPolicy(_)
             | Self::KeyReused
             | Self::Superseded
             | Self::Task(_)

@@ -2,8 +2,8 @@
 
 use crate::{
     AgentName, Capability, CommitCommand, CrewCommand, Denied, EventSeq, HookName, Keyed, LockCommand,
-    Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest, Session, TalkCommand, TaskCommand, Timestamp,
-    TokenHash,
+    PolicyCommand, Profiles, QueueCommand, Role, RunId, RunRecord, RunRequest, Session, TalkCommand,
+    TaskCommand, Timestamp, TokenHash,
 };
 
 /// Whom a reply is for. The store keeps the other end; a reply to a waiter it does not know is dropped.
@@ -106,6 +106,8 @@ pub enum Command {
     Crew(CrewCommand),
     /// About changes to files.
     Commit(CommitCommand),
+    /// About policies.
+    Policy(PolicyCommand),
 }
 
 impl Command {
@@ -118,6 +120,7 @@ impl Command {
             | Self::Lock(LockCommand::Find)
             | Self::Crew(CrewCommand::Find(_))
             | Self::Commit(CommitCommand::Unfinished)
+            | Self::Policy(PolicyCommand::Find)
             | Self::Talk(
                 TalkCommand::Inbox { until: None, .. } | TalkCommand::Look { until: None, .. },
             ) => true,
@@ -186,7 +189,8 @@ impl Command {
                 | CommitCommand::Retire(_)
                 | CommitCommand::Abort(..)
                 | CommitCommand::Brief(_),
-            ) => false,
+            )
+            | Self::Policy(PolicyCommand::Set { .. } | PolicyCommand::RollBack { .. } | PolicyCommand::Eject { .. }) => false,
         }
     }
 
@@ -215,7 +219,8 @@ impl Command {
             | Self::Audit(_)
             | Self::Talk(_)
             | Self::Crew(_)
-            | Self::Commit(_) => true,
+            | Self::Commit(_)
+            | Self::Policy(_) => true,
         }
     }
 }

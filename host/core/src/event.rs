@@ -1,8 +1,8 @@
 //! What happened, in order, for whoever watches.
 
 use crate::{
-    AboutAgent, AboutCommit, AboutLock, AboutTask, AgentName, EventSeq, Outcome, ProfileName, QueueEvent,
-    Role, RunId, TalkEvent, TaskId, Timestamp,
+    AboutAgent, AboutCommit, AboutLock, AboutTask, AgentName, EventSeq, Outcome, PolicyEvent, ProfileName,
+    QueueEvent, Role, RunId, TalkEvent, TaskId, Timestamp,
 };
 
 /// Something that happened.
@@ -66,6 +66,8 @@ pub enum EventKind {
     Crew(AboutAgent),
     /// About a commit.
     Commit(AboutCommit),
+    /// About policies.
+    Policy(PolicyEvent),
 }
 
 impl EventKind {
@@ -83,6 +85,7 @@ impl EventKind {
             Self::Talk(event) => event.type_name(),
             Self::Crew(about) => about.event.type_name(),
             Self::Commit(about) => about.event.type_name(),
+            Self::Policy(event) => event.type_name(),
         }
     }
 
@@ -98,7 +101,8 @@ impl EventKind {
             | Self::Queue(_)
             | Self::Lock(_)
             | Self::Talk(_)
-            | Self::Crew(_) => None,
+            | Self::Crew(_)
+            | Self::Policy(_) => None,
         }
     }
 
@@ -115,7 +119,8 @@ impl EventKind {
             | Self::Queue(_)
             | Self::Lock(_)
             | Self::Talk(_)
-            | Self::Crew(_) => None,
+            | Self::Crew(_)
+            | Self::Policy(_) => None,
         }
     }
 }

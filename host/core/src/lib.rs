@@ -14,9 +14,11 @@ mod directory;
 mod event;
 mod grant;
 mod id;
+mod lately;
 mod lock;
 mod paths;
 mod pattern;
+mod policy;
 mod profile;
 mod publication;
 mod queue;
@@ -46,7 +48,10 @@ pub use crew::{
     AboutAgent, AgentStatus, Budget, Cooldown, Cost, Counted, CrewCommand, CrewEvent, CrewRefusal, CrewReply,
     CrewRow, CrewSeed, Gone, Heartbeat, Interrupt, MemberFacts, Presence, Spender, Standing, Usage,
 };
-pub use decide::{Admit, Decide, HostOrder, Rank};
+pub use decide::{
+    Admit, Candidate, Choice, Choosing, Chosen, Decaying, Decide, Group, GroupFacts, HostOrder, LockAsked,
+    LockHeld, LockVerdict, Pick, Rank,
+};
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};
 pub use grant::{FileGrants, Ruling, Verb};
@@ -60,8 +65,10 @@ pub use lock::{
 };
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};
+pub use policy::{InForce, Policies, PolicyCommand, PolicyEvent, PolicyKind, PolicyVersion};
 pub use profile::{CommandRules, Limits, LimitsRequest, Profile, Profiles};
 pub use publication::{ChangeKind, Fate, Isolation, PathChange, PathConflict, Publication, Publish};
+pub use queue::Placing;
 pub use queue::{LabelLimit, QueueCommand, QueueEvent, QueueFacts, QueueLimits, QueueRules, Scope};
 pub use refusal::Refusal;
 pub use remembered::{KeptReply, Keyed};
@@ -79,10 +86,10 @@ pub use talk::{
     TalkReply, TalkRow, TalkSeed, Which,
 };
 pub use task::{
-    AboutTask, Again, Backoff, ClaimRequest, Claimed, Completion, Created, Failure, Grant, Held, Hold,
-    InvalidTask, Lease, MAX_TEXT, MAX_TITLE, NewTask, Node, Note, NoteKind, Nothing, OnParentFailure, Parent,
-    Preferred, Priority, Progress, Stands, StoredTask, Task, TaskBody, TaskCommand, TaskEvent, TaskPatch,
-    TaskRefusal, TaskReply, TaskRow, TaskSpec, TaskState, TaskStatus, Verdict, Verify, Want, Why,
+    AboutTask, Again, Backoff, ClaimRequest, Claimed, Completion, Created, Failure, Grant, Grounds, Held,
+    Hold, InvalidTask, Lease, MAX_TEXT, MAX_TITLE, NewTask, Node, Note, NoteKind, Nothing, OnParentFailure,
+    Parent, Preferred, Priority, Progress, Stands, StoredTask, Task, TaskBody, TaskCommand, TaskEvent,
+    TaskPatch, TaskRefusal, TaskReply, TaskRow, TaskSpec, TaskState, TaskStatus, Verdict, Verify, Want, Why,
 };
 pub use time::Timestamp;
 pub use token::{Token, TokenHash};

@@ -1,7 +1,8 @@
 //! Why something was not done. A refusal changes nothing, and says what to do next.
 
 use crate::{
-    AgentName, CommitRefusal, CrewRefusal, LockRefusal, ProfileName, Role, RunId, TalkRefusal, TaskRefusal,
+    AgentName, CommitRefusal, CrewRefusal, LockRefusal, PolicyKind, ProfileName, Role, RunId, TalkRefusal,
+    TaskRefusal,
 };
 
 /// Why the coordinator did not do what it was asked.
@@ -66,6 +67,9 @@ pub enum Refusal {
     /// The admission policy said no.
     #[error("the admission policy refused the run: {0}")]
     NotAdmitted(String),
+    /// No policy was in force before, or it is not the one that was named.
+    #[error("no such {0} policy was in force before this one")]
+    NoEarlierPolicy(PolicyKind),
     /// The key was used for another request.
     #[error("this idempotency key was used for another request; choose a new one")]
     KeyReused,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, CommitReply, CrewReply, FileGrants, Hold, Limits, LiveRun, LockReply, QueueFacts,
-    Refusal, RunId, TalkReply, TaskReply, Timestamp,
+    Access, AgentName, CommitReply, CrewReply, FileGrants, Hold, Limits, LiveRun, LockReply, Policies,
+    QueueFacts, Refusal, RunId, TalkReply, TaskReply, Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -29,6 +29,9 @@ pub enum Reply {
     /// About the queue as a whole.
     #[serde(skip)]
     Queue(Box<QueueFacts>),
+    /// The policies in force.
+    #[serde(skip)]
+    Policies(Box<Policies>),
     /// About locks.
     Lock(LockReply),
     /// About agents at work.
@@ -51,6 +54,7 @@ impl Reply {
             | Self::RunIsLive(_)
             | Self::RunIsNotLive(_)
             | Self::Queue(_)
+            | Self::Policies(_)
             | Self::Refused(_)
             | Self::Crew(CrewReply::Found(_))
             | Self::Commit(
@@ -76,6 +80,7 @@ impl Reply {
             | Self::RunIsNotLive(_)
             | Self::Task(_)
             | Self::Queue(_)
+            | Self::Policies(_)
             | Self::Lock(_)
             | Self::Crew(_)
             | Self::Refused(_)

@@ -2,7 +2,7 @@
 
 use crate::{
     Agent, AgentName, CommitRow, CrewRow, Denied, EventSeq, Fence, HookName, KeptReply, Key, LockRow,
-    QueueRules, RunRecord, TalkRow, TaskRow, Timestamp, Token, TokenHash,
+    Policies, QueueRules, RunRecord, TalkRow, TaskRow, Timestamp, Token, TokenHash,
 };
 
 /// One change to the stored truth.
@@ -22,6 +22,8 @@ pub enum Row {
     Task(TaskRow),
     /// These rules are in force for the queue.
     SetQueueRules(Box<QueueRules>),
+    /// These policies are in force.
+    SetPolicies(Box<Policies>),
     /// About locks.
     Lock(LockRow),
     /// No fence above this one was or will be given before this number is raised again.
@@ -52,6 +54,7 @@ impl Row {
             Self::PutRun(_)
             | Self::Task(_)
             | Self::SetQueueRules(_)
+            | Self::SetPolicies(_)
             | Self::Lock(_)
             | Self::SetFenceLimit(_)
             | Self::KeepReply(_)

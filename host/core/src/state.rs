@@ -6,14 +6,16 @@ use std::sync::Arc;
 use crate::commit::Commits;
 use crate::crew::Crew;
 use crate::decide::rank_by_priority;
+use crate::lately::Lately;
 use crate::lock::Locks;
 use crate::queue::Queue;
 use crate::remembered::Remembered;
 use crate::talk::Talk;
 use crate::{
-    Agent, AgentName, BootNumber, Command, CommitSeed, Consumption, CrewSeed, Directory, Effect, EventSeq,
-    Fence, KeptReply, LiveRun, Lock, LockId, Outcome, Output, Profiles, QueueRules, RunId, RunRecord,
-    RunStatus, Stands, TalkSeed, Task, TaskId, Timestamp, Token, TokenHash, Unfinished, Waiter,
+    Agent, AgentFacts, AgentName, BootNumber, Command, CommitSeed, Consumption, CrewSeed, Directory, Effect,
+    EventSeq, Fence, KeptReply, LiveRun, Lock, LockId, Outcome, Output, Placing, Policies, Profiles,
+    QueueRules, RunId, RunRecord, RunStatus, Stands, TalkSeed, Task, TaskId, Timestamp, Token, TokenHash,
+    Unfinished, Waiter,
 };
 
 /// What the coordinator knows. Only [`step`](crate::step) changes it, and nobody else reads it.
@@ -37,6 +39,8 @@ pub struct State {
     pub(crate) talk: Talk,
     pub(crate) crew: Crew,
     pub(crate) commits: Commits,
+    pub(crate) policies: Policies,
+    pub(crate) lately: Lately,
 }
 
 /// What a state is rebuilt from: the stored truth, and the configuration in force.
@@ -80,6 +84,8 @@ pub struct Seed {
     pub crew: CrewSeed,
     /// Commits that are not finished.
     pub commits: CommitSeed,
+    /// The policies in force.
+    pub policies: Policies,
 }
 
 impl State {
@@ -106,6 +112,8 @@ impl State {
             talk: Talk::rebuild(seed.talk),
             crew: Crew::rebuild(seed.crew, seed.now),
             commits: Commits::rebuild(boot, seed.commits),
+            policies: seed.policies,
+            lately: Lately::default(),
         };
         state.queue.rules = seed.queue_rules;
         state.queue.keys = seed.task_keys.into_iter().collect();
@@ -113,7 +121,7 @@ impl State {
             state.queue.remember_end(id, status);
         }
         for mut task in seed.tasks {
-            task.rank = rank_by_priority(&task);
+            task.placing = Placing { rank: rank_by_priority(&task), ..Placing::default() };
             state.queue.insert(task);
         }
         for lock in seed.locks {
@@ -171,7 +179,11 @@ impl State {
         let talk = self.talk.waits.first_until().map(|(at, _)| at);
         let crew = self.crew.next_due();
         let commit = self.commits.next_due();
-        [task, claim, self.queue.reopens_at, lock, request, talk, crew, commit].into_iter().flatten().min()
+        let ranking = self.queue.ready.next_due();
+        [task, claim, self.queue.reopens_at, lock, request, talk, crew, commit, ranking]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What begins again when a state does: effects that an earlier process may not have carried out.
@@ -205,6 +217,16 @@ impl State {
         Directory::new(self.agents.values(), self.tokens.values(), &self.profiles)
     }
 
+    /// The policies in force.
+    pub const fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// Whether one scheduler is taking over from another.
+    pub fn is_being_ranked(&self) -> bool {
+        self.queue.ready.next_due().is_some()
+    }
+
     /// The profiles in force, which are configuration and therefore not stored.
     pub const fn profiles(&self) -> &Profiles {
         &self.profiles
@@ -213,6 +235,17 @@ impl State {
     /// The number of the last run begun in this boot.
     pub const fn last_run(&self) -> u32 {
         self.last_run
+    }
+
+    /// What policies are told about an agent.
+    pub(crate) fn facts_of(&self, name: &AgentName, now: Timestamp) -> Option<AgentFacts> {
+        let held = self.queue.running.held_by(name).len();
+        Some(AgentFacts {
+            agent: self.agents.get(name)?.clone(),
+            tasks_held: u32::try_from(held).unwrap_or(u32::MAX),
+            live_runs: self.live_runs_of(name),
+            recent_cpu_ms: self.lately.cpu_ms(name, now),
+        })
     }
 
     pub(crate) fn live_runs_of(&self, agent: &AgentName) -> u32 {

@@ -86,6 +86,7 @@ fn ask(coordinator: &Coordinator, command: CommitCommand) -> Result<CommitReply,
             | Reply::RunIsNotLive(_)
             | Reply::Task(_)
             | Reply::Queue(_)
+            | Reply::Policies(_)
             | Reply::Lock(_)
             | Reply::Talk(_)
             | Reply::Crew(_),

@@ -65,6 +65,7 @@ fn seed(connection: &Connection, again: Again, now: Timestamp) -> Result<Seed, S
         ended: tasks::ended(connection)?,
         task_keys: tasks::keys(connection)?,
         queue_rules: settings::queue_rules(connection)?,
+        policies: settings::policies(connection)?,
         replies: replies::all(connection)?,
         last_lock: locks::last_id(connection)?,
         locks: locks::all(connection)?,

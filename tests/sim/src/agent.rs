@@ -322,6 +322,7 @@ fn ends_a_hold(command: &TaskCommand, reply: &Reply) -> bool {
         | Reply::RunIsLive(_)
         | Reply::RunIsNotLive(_)
         | Reply::Queue(_)
+        | Reply::Policies(_)
         | Reply::Lock(_)
         | Reply::Crew(_)
         | Reply::Commit(_)

@@ -16,10 +16,11 @@ pub enum Fault {
     Crash,
     DiskError,
     UnknownCommit,
+    OtherPolicies,
 }
 
 impl Fault {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::LostRequest,
         Self::RepeatedRequest,
         Self::LostReply,
@@ -28,6 +29,7 @@ impl Fault {
         Self::Crash,
         Self::DiskError,
         Self::UnknownCommit,
+        Self::OtherPolicies,
     ];
 }
 

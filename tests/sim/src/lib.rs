@@ -1,6 +1,7 @@
 //! A whole project's coordination, simulated: the real rules over a real database, with agents, faults and crashes
 //! that a seed chooses, under a virtual clock. What one seed does, it does again.
 
+mod adversary;
 mod agent;
 mod check;
 mod count;

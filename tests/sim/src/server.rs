@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use longhouse_core::{
-    Caller, Command, CommandRules, Envelope, Event, Fence, Hold, HostOrder, Keyed, Profile, Profiles, Reply,
-    Row, State, TaskCommand, TaskReply, Timestamp, Waiter, step,
+    Caller, Command, CommandRules, Envelope, Event, Fence, Hold, Keyed, Profile, Profiles, Reply, Row, State,
+    TaskCommand, TaskReply, Timestamp, Waiter, step,
 };
 use longhouse_store::Ledger;
 
+use crate::adversary::Adversary;
 use crate::variant::Variant;
 
 /// A request on its way, and who waits for its reply.
@@ -103,7 +104,7 @@ impl Server {
         self.deceive(&mut request, &mut now);
         let Request { waiter, caller, command, keyed } = request;
         let envelope = Envelope { waiter, caller: caller.clone(), now, seed, command, keyed };
-        let step = step(&mut self.state, envelope, &mut HostOrder);
+        let step = step(&mut self.state, envelope, &mut Adversary::new(seed));
         for (waiter, reply) in &step.replies {
             if let Some(request) = self.open.remove(waiter) {
                 self.answered.push(Answered { request, reply: reply.clone(), at });

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use longhouse_core::{
-    Caller, Command, NewAgent, Reply, Role, TaskCommand, TaskStatus, Timestamp, TokenHash, Waiter,
+    Caller, Command, NewAgent, PolicyCommand, PolicyKind, PolicyVersion, Reply, Role, TaskCommand,
+    TaskStatus, Timestamp, TokenHash, Waiter,
 };
 
 use crate::agent::Agent;
@@ -102,10 +103,25 @@ impl World {
                 self.pass_time(120_000);
             }
             993..996 if !self.draining => self.crash()?,
-            _ => self.put_to_sleep(),
+            996..999 => self.put_to_sleep(),
+            _ => self.swap_policies()?,
         }
         // The loop that ticks may be late: a request may come first.
         if self.random.permille(300) { self.tick() } else { Ok(()) }
+    }
+
+    /// The operator lets something else decide.
+    fn swap_policies(&mut self) -> anyhow::Result<()> {
+        let version = match self.random.below(3) {
+            0 => None,
+            version => Some(PolicyVersion::new(&version.to_string())),
+        };
+        for kind in [PolicyKind::Scheduler, PolicyKind::Conflict] {
+            let command = Command::Policy(PolicyCommand::Set { kind, version: version.clone() });
+            ensure!(self.server.ask(command, self.now)? == Reply::Done);
+        }
+        self.counts.fault(Fault::OtherPolicies);
+        Ok(())
     }
 
     /// An agent asks for something.

@@ -1,5 +1,7 @@
 //! Why something about a lock was not done.
 
+use std::sync::Arc;
+
 use crate::{AgentName, Fence, Hold, LockId, PathPattern, ProjectPath};
 
 /// Why a [`LockCommand`](super::LockCommand) was refused, or a change because of a lock.
@@ -34,6 +36,9 @@ pub enum LockRefusal {
         /// Who came earlier.
         earlier: AgentName,
     },
+    /// The conflict policy refused it.
+    #[error("the conflict policy refuses it: {0}")]
+    NotAllowed(Arc<str>),
     /// Some would wait for each other.
     #[error("this would wait for {}, a deadlock; release what the others wait for", in_turn(.chain))]
     Deadlock {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Holder, Lock, LockRefusal, LockTerms, LockWaiter};
-use crate::{AgentName, Key, Keyed, LockId, PathPattern, Timestamp, Waiter};
+use crate::{AgentName, Key, Keyed, LockHeld, LockId, PathPattern, Timestamp, Waiter};
 
 /// A place in the line of those who wait: earlier ones are lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +123,13 @@ impl Locks {
         let others = self.all().filter(|lock| lock.terms.holder.agent != *agent);
         let mut overlapping = others.filter(|lock| crate::overlap(touches, &lock.terms.patterns).is_some());
         overlapping.next().map(|lock| lock.id)
+    }
+
+    /// Those of other holders about some of the same paths.
+    pub(crate) fn meeting<'a>(&'a self, terms: &'a LockTerms) -> impl Iterator<Item = LockHeld<'a>> {
+        let others = self.all().filter(|lock| lock.orphaned || !lock.terms.holder.is_same(&terms.holder));
+        let meeting = others.filter(|lock| crate::overlap(&terms.patterns, &lock.terms.patterns).is_some());
+        meeting.map(|lock| LockHeld { lock, conflicts: terms.conflict(&lock.terms).is_some() })
     }
 
     /// How many locks an agent holds or waits for.

@@ -6,12 +6,14 @@
 
 mod command;
 mod fates;
+mod index;
 mod parked;
 #[cfg(test)]
 mod projection;
 mod ready;
 mod rules;
 mod running;
+mod succession;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +21,10 @@ use std::sync::Arc;
 
 pub use command::{QueueCommand, QueueEvent, QueueFacts};
 use fates::Fates;
+pub(crate) use index::{Class, has_all};
 pub(crate) use parked::{Blocker, Parked};
-pub(crate) use ready::{Class, Ready, has_all};
+pub use ready::Placing;
+pub(crate) use ready::Ready;
 pub(crate) use rules::Rates;
 pub use rules::{LabelLimit, QueueLimits, QueueRules, Scope};
 pub(crate) use running::Running;
@@ -102,9 +106,7 @@ impl Queue {
                 }
             }
             TaskStatus::Pending => {
-                let keeper = task.state.preferred.as_ref().map(|preferred| preferred.agent.clone());
-                let assignee = task.spec.assigned_to.clone().or(keeper);
-                self.ready.insert(id, assignee, self.class(&task), task.rank);
+                self.ready.insert(id, assignee(&task), self.class(&task), &task.placing);
                 self.stirred = true;
             }
             TaskStatus::InProgress => self.running.add(holder(&task), &task),
@@ -169,6 +171,13 @@ impl Queue {
         }
     }
 
+    /// All that waited because of paths may be offered again: others decide about that now.
+    pub(crate) fn release_all_parked(&mut self) {
+        while let Some(blocker) = self.parked.first_blocker() {
+            self.release_parked(blocker);
+        }
+    }
+
     fn forget_dependent(&mut self, parent: TaskId, child: TaskId) {
         if let Some(children) = self.dependents.get_mut(&parent) {
             children.remove(&child);
@@ -204,7 +213,7 @@ impl Queue {
     pub(crate) fn set_rules(&mut self, rules: QueueRules) {
         self.rules = rules;
         self.stirred = true;
-        let pending: Vec<TaskId> = self.ready.ids().collect();
+        let pending: Vec<TaskId> = self.ready.serving().ids().collect();
         for id in pending {
             self.update(id, |_| ());
         }
@@ -221,6 +230,12 @@ fn goes_on_as_before(before: &Task, after: &Task) -> bool {
     (before.state.status, after.state.status) == (TaskStatus::InProgress, TaskStatus::InProgress)
         && holder(before) == holder(after)
         && Arc::ptr_eq(&before.spec, &after.spec)
+}
+
+/// The only agent that may have a pending task now, if it is kept for one.
+fn assignee(task: &Task) -> Option<AgentName> {
+    let keeper = || task.state.preferred.as_ref().map(|preferred| preferred.agent.clone());
+    task.spec.assigned_to.clone().or_else(keeper)
 }
 
 /// Who holds a task in progress.

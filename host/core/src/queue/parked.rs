@@ -62,6 +62,11 @@ impl Parked {
         self.by_blocker.range(Blocker::Lock(LockId(0))..).filter_map(|(blocker, _)| lock(blocker)).collect()
     }
 
+    /// Something that a task waits for, if one does.
+    pub(crate) fn first_blocker(&self) -> Option<Blocker> {
+        self.by_blocker.keys().next().copied()
+    }
+
     /// What a task waits for.
     pub(crate) fn blocker_of(&self, id: TaskId) -> Option<Blocker> {
         self.blockers.get(&id).copied()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Class, Queue, QueueRules, Running, due};
+use super::{Class, Placing, Queue, QueueRules, Running, due};
 use crate::{AgentName, Key, Rank, Task, TaskId, TaskStatus, Timestamp};
 
 /// A queue without what a restart may change: times of leases, counters, and what was put aside because of paths.
@@ -26,7 +26,7 @@ impl Queue {
             queue.tasks().filter(|task| task.state.status == TaskStatus::Pending).map(|task| task.id);
         for id in pending.collect::<Vec<_>>() {
             assert_ne!(
-                queue.ready.contains(id),
+                queue.ready.serving().contains(id),
                 queue.parked.blocker_of(id).is_some(),
                 "{id} is not in one place"
             );
@@ -42,7 +42,7 @@ impl Queue {
             |id: &TaskId| queue.get(*id).is_some_and(|task| task.state.status == TaskStatus::InProgress);
         Projection {
             tasks: queue.tasks().cloned().map(without_times).collect(),
-            ready: queue.ready.places(),
+            ready: queue.ready.serving().places(),
             due: queue.due.iter().filter(|(_, id)| !is_held(id)).copied().collect(),
             ended: (1..=last.0).filter_map(|id| Some((TaskId(id), queue.fate(TaskId(id))?))).collect(),
             dependents: queue.dependents,
@@ -58,7 +58,7 @@ fn without_times(mut task: Task) -> Task {
         (lease.expires_at, lease.hard_end, lease.progressed_at) = Default::default();
     }
     if task.state.status != TaskStatus::Pending {
-        task.rank = Rank(0);
+        task.placing = Placing::default();
     }
     task
 }

@@ -43,6 +43,7 @@ pub(super) fn remove(context: &mut Context<'_>, name: &AgentName) -> Answer {
         runs.map(|run| Effect::KillRun { run: run.id, reason: format!("its agent {name} was removed") }),
     );
     context.state.remembered.forget(name);
+    context.state.lately.forget(name);
     let author = context.author();
     context.event(author, EventKind::AgentRemoved { name: name.clone() });
     let gone = || Refusal::CallerGone(name.clone());

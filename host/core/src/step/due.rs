@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::task::{end, lost};
-use super::{Context, commit, crew, lock};
+use super::{Context, commit, crew, lock, policy};
 use crate::{NoteKind, TaskEvent, TaskId, TaskStatus};
 
 /// Decides everything that is due by now.
@@ -31,6 +31,7 @@ pub(super) fn decide(context: &mut Context<'_>) {
     {
         super::talk::give_up_waiting(context, waiter);
     }
+    policy::keep_order(context);
     commit::expire(context);
     commit::give_up_waiting(context);
 }

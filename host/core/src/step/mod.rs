@@ -34,6 +34,7 @@ mod commit;
 mod crew;
 mod due;
 mod lock;
+mod policy;
 mod queue;
 mod repeat;
 mod run;
@@ -153,6 +154,7 @@ fn dispatch(
         Command::Tick | Command::Forgive => context.not_an_agent().map(|()| Reply::Done),
         Command::Talk(command) => return talk::dispatch(context, command),
         Command::Commit(command) => return commit::dispatch(context, command),
+        Command::Policy(command) => policy::dispatch(context, command),
     }
     .map(Some)
 }

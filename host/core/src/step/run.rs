@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Answer, Context, Effect, commit, crew};
 use crate::{
-    Access, Admit, AgentFacts, AgentName, EventKind, FileGrants, Hold, LiveRun, Output, Refusal, Reply, Role,
+    Access, Admit, AgentName, EventKind, FileGrants, Hold, LiveRun, Output, PolicyKind, Refusal, Reply, Role,
     Row, RunId, RunRecord, RunRequest, RunStatus, StartedRun,
 };
 
@@ -12,7 +12,7 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     let agent = context.agent(Role::Worker)?.clone();
     crew::check_not_interrupted(context, &agent.name)?;
     let hold = commit::under(context, &agent.name, request.under)?;
-    let state = &mut *context.state;
+    let state = &*context.state;
     let Some(profile) = state.profiles.get(&agent.profile) else {
         let defined = state.profiles.keys().cloned().collect();
         return Err(Refusal::NoSuchProfile { profile: agent.profile, defined });
@@ -26,18 +26,26 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
     if live >= profile.limits.runs {
         return Err(Refusal::TooManyRuns { live, limit: profile.limits.runs, profile: agent.profile });
     }
-    let facts = AgentFacts { agent, live_runs: live };
-    let limits = match context.decide.review(&request, &facts) {
-        Admit::Allow => profile.limits,
-        Admit::Narrow(asked) => profile.limits.narrowed(&asked),
+    let facts = context.facts_of(&agent.name).ok_or_else(|| Refusal::CallerGone(agent.name.clone()))?;
+    let state = &mut *context.state;
+    let Some(profile) = state.profiles.get(&agent.profile) else {
+        return Err(Refusal::CallerGone(agent.name));
+    };
+    let mut limits = profile.limits.narrowed(&request.limits);
+    let mut files = Arc::clone(&profile.files);
+    let mut narrow = |narrow: FileGrants| files = Arc::new(files.narrowed(narrow));
+    if let Some(asked) = &request.narrow {
+        narrow(FileGrants::clone(asked));
+    }
+    let by = state.policies.of(PolicyKind::Admission);
+    match context.decide.review(by, &request, &limits, &facts) {
+        Admit::Allow => {}
+        Admit::Narrow(less, within) => {
+            limits = limits.narrowed(&less);
+            within.into_iter().for_each(narrow);
+        }
         Admit::Deny(reason) => return Err(Refusal::NotAdmitted(reason)),
-    };
-    let limits = limits.narrowed(&request.limits);
-
-    let files = match &request.narrow {
-        Some(narrow) => Arc::new(profile.files.narrowed(FileGrants::clone(narrow))),
-        None => Arc::clone(&profile.files),
-    };
+    }
 
     state.last_run += 1;
     let id = RunId { boot: state.boot, number: state.last_run };
@@ -98,7 +106,9 @@ pub(super) fn become_job(context: &mut Context<'_>, id: RunId) -> Answer {
 pub(super) fn end(context: &mut Context<'_>, record: Box<RunRecord>) -> Answer {
     context.not_an_agent()?;
     context.state.runs.remove(&record.id);
-    if let RunStatus::Ended { outcome, .. } = &record.status {
+    if let RunStatus::Ended { outcome, consumption, .. } = &record.status {
+        let ms = u64::try_from(consumption.cpu.as_millis()).unwrap_or(u64::MAX);
+        context.state.lately.note_cpu(&record.agent, ms, context.now);
         let kind = EventKind::RunEnded { run: record.id, outcome: outcome.clone() };
         context.event(Some(record.agent.clone()), kind);
     }

@@ -5,7 +5,26 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Progress, TaskStatus};
-use crate::{AgentName, Fence, Rank, TaskId, Timestamp};
+use crate::{AgentName, Chosen, Fence, Group, PolicyVersion, Rank, TaskId, Timestamp};
+
+/// Why a task was handed out, and not another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Grounds {
+    /// The scheduler; `None` is the host.
+    #[serde(rename = "policy", skip_serializing_if = "Option::is_none")]
+    pub by: Option<PolicyVersion>,
+    /// How it came to be this one.
+    pub chosen: Chosen,
+    /// Its place in the order: lower comes earlier.
+    pub rank: Rank,
+    /// What it is counted with.
+    #[serde(skip_serializing_if = "is_none")]
+    pub group: Group,
+}
+
+fn is_none(group: &Group) -> bool {
+    group.as_str().is_empty()
+}
 
 /// Something that happened to a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,7 +35,13 @@ pub enum TaskEvent {
     /// What it waited for came: it may be claimed.
     Ready {},
     /// Somebody holds it.
-    Claimed { fence: Fence, attempt: u32, rank: Rank, waited_ms: u64 },
+    Claimed {
+        fence: Fence,
+        attempt: u32,
+        waited_ms: u64,
+        #[serde(flatten)]
+        choice: Grounds,
+    },
     /// Its worker told how far it is.
     Progressed(Progress),
     /// Its work is done and being checked.

@@ -11,7 +11,7 @@ mod state;
 pub use command::{
     Again, ClaimRequest, Completion, Failure, NewTask, Parent, TaskCommand, TaskPatch, Verdict, Want,
 };
-pub use event::{AboutTask, TaskEvent};
+pub use event::{AboutTask, Grounds, TaskEvent};
 pub use refusal::{Node, TaskRefusal};
 pub use reply::{Claimed, Created, Grant, Held, Nothing, Stands, TaskReply, Why};
 pub use row::TaskRow;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Hold, Task, TaskStatus};
-use crate::{AgentName, Fence, Interrupt, Label, LockId, ProviderName, Rank, Spender, TaskId, Timestamp};
+use crate::{
+    AgentName, Fence, Group, Interrupt, Label, LockId, PolicyVersion, ProviderName, Rank, Spender, TaskId,
+    Timestamp,
+};
 
 /// The answer to a [`TaskCommand`](super::TaskCommand).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,5 +153,12 @@ pub enum Why {
     /// No agent has all the capabilities it asks for.
     NobodyCan,
     /// It may be claimed; its place in the order: lower comes earlier.
-    Ranked(Rank),
+    Ranked {
+        /// Its place.
+        rank: Rank,
+        /// What it is counted with.
+        group: Group,
+        /// Which scheduler says so; `None` is the host.
+        by: Option<PolicyVersion>,
+    },
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{TaskBody, TaskSpec};
-use crate::{AgentName, Fence, InvalidId, Rank, Session, TaskId, Timestamp, Usage};
+use crate::{AgentName, Fence, InvalidId, Placing, Session, TaskId, Timestamp, Usage};
 
 /// Where a task stands, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,8 +102,9 @@ pub struct Task {
     pub creator: Option<AgentName>,
     /// When it was made.
     pub created_at: Timestamp,
-    /// Its place among the tasks that are ready. Follows from the rest and from the policy; not stored.
-    pub rank: Rank,
+    /// Its place among the tasks that are ready, as it was last asked for. Follows from the rest and from the scheduler; not
+    /// stored.
+    pub placing: Placing,
     /// Where it stands.
     pub state: TaskState,
 }

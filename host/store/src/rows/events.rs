@@ -149,5 +149,6 @@ fn data(kind: &EventKind) -> Result<String, StoreError> {
         EventKind::Talk(event) => to_json(event)?,
         EventKind::Crew(about) => to_json(about)?,
         EventKind::Commit(about) => to_json(about)?,
+        EventKind::Policy(event) => to_json(event)?,
     })
 }

@@ -32,6 +32,7 @@ pub(crate) fn apply(connection: &Connection, row: &Row) -> Result<(), StoreError
         Row::PutRun(record) => runs::put(connection, record),
         Row::Task(row) => tasks::apply(connection, row),
         Row::SetQueueRules(rules) => settings::set_queue_rules(connection, rules),
+        Row::SetPolicies(policies) => settings::set_policies(connection, policies),
         Row::SetFenceLimit(limit) => counters::set_fence_limit(connection, *limit),
         Row::KeepReply(kept) => replies::keep(connection, kept),
         Row::ForgetReplies(agent, keys) => replies::forget(connection, agent, keys),

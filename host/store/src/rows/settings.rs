@@ -1,6 +1,6 @@
 //! Rules that are set as a whole.
 
-use longhouse_core::{ProjectProgress, QueueRules, Usage};
+use longhouse_core::{Policies, ProjectProgress, QueueRules, Usage};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{from_json, to_json};
@@ -17,6 +17,19 @@ pub(crate) fn queue_rules(connection: &Connection) -> Result<QueueRules, StoreEr
     let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = 'queue'")?;
     let rules: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
     rules.map_or(Ok(QueueRules::default()), |rules| from_json("settings.value", rules))
+}
+
+pub(crate) fn set_policies(connection: &Connection, policies: &Policies) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO settings (name, value) VALUES ('policies', ?1)")?
+        .execute([to_json(policies)?])?;
+    Ok(())
+}
+
+pub(crate) fn policies(connection: &Connection) -> Result<Policies, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT value FROM settings WHERE name = 'policies'")?;
+    let policies: Option<String> = statement.query_row([], |row| row.get(0)).optional()?;
+    policies.map_or(Ok(Policies::default()), |policies| from_json("settings.value", policies))
 }
 
 pub(crate) fn set_progress(connection: &Connection, progress: &ProjectProgress) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use longhouse_core::{
-    AgentName, Key, Label, Note, Rank, Stands, StoredTask, Task, TaskBody, TaskId, TaskRow, TaskSpec,
+    AgentName, Key, Label, Note, Placing, Stands, StoredTask, Task, TaskBody, TaskId, TaskRow, TaskSpec,
     TaskState, TaskStatus, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -228,7 +228,7 @@ fn stored(row: &Row<'_>) -> Result<StoredTask, StoreError> {
         spec: Arc::new(from_json("task_texts.spec", row.get(4)?)?),
         creator: creator.map(|creator| parsed("tasks.creator", creator)).transpose()?,
         created_at: Timestamp::from_millis(number("tasks.created_at", row.get(2)?)?),
-        rank: Rank::default(),
+        placing: Placing::default(),
         state: from_json("tasks.state", row.get(3)?)?,
     };
     let (title, description) = (row.get::<_, String>(5)?, row.get::<_, String>(6)?);

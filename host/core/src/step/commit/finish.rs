@@ -16,6 +16,9 @@ pub(super) fn publish(context: &mut Context<'_>, number: CommitNumber) -> Answer
         return Ok(Reply::Done);
     }
     context.step.rows.push(Row::Commit(CommitRow::Publish(number, context.now)));
+    if let Some(agent) = &commit.agent {
+        context.state.lately.note_changed(agent, commit.redo.paths());
+    }
     tell(context, &commit, CommitEvent::published(&commit.redo));
     let reply = Reply::Commit(CommitReply::Committed(number));
     if let (Some(agent), Some(keyed)) = (&commit.agent, &commit.keyed) {

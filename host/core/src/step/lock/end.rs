@@ -29,12 +29,17 @@ pub(super) fn break_lock(context: &mut Context<'_>, id: LockId, reason: Arc<str>
     if context.state.locks.get(id).is_none() {
         return Err(LockRefusal::NoSuchLock(id).into());
     }
+    break_for(context, id, reason);
+    Ok(Reply::Done)
+}
+
+/// The same, by whoever may.
+pub(super) fn break_for(context: &mut Context<'_>, id: LockId, reason: Arc<str>) {
     let raised_to = context.next_fence();
     end(context, id, context.author(), |lock| {
         let (holder, fence) = (lock.terms.holder.agent, lock.fence);
         LockEvent::Broken { holder, fence, raised_to, reason }
     });
-    Ok(Reply::Done)
 }
 
 /// Ends every lock whose time is over.

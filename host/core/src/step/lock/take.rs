@@ -1,16 +1,21 @@
 //! Taking locks, and keeping them.
 
+use std::sync::Arc;
+
 use super::super::{Answer, Context, crew, task};
+use super::end::break_for;
 use crate::lock::WaitingLock;
 use crate::{
-    AboutLock, EventKind, Fence, Holder, Keyed, Lock, LockEvent, LockId, LockRefusal, LockReply, LockRequest,
-    LockRow, LockTerms, Refusal, Reply, Role, Row, Taken,
+    AboutLock, EventKind, Fence, Holder, Keyed, Lock, LockAsked, LockEvent, LockHeld, LockId, LockRefusal,
+    LockReply, LockRequest, LockRow, LockTerms, LockVerdict, PolicyKind, Refusal, Reply, Role, Row, Taken,
 };
 
 /// The most patterns in one lock.
 const MAX_PATTERNS: usize = 64;
 /// How long a lock may last without a renewal, in milliseconds: from 1 s to a day.
 const TTL_MS: std::ops::RangeInclusive<u64> = 1_000..=24 * 3_600 * 1_000;
+/// The most locks that a policy is shown.
+const MAX_SHOWN: usize = 64;
 /// The most locks that an agent holds or waits for.
 const MAX_PER_AGENT: usize = 256;
 
@@ -26,12 +31,13 @@ pub(super) fn take(
         task::held(context, hold)?;
     }
     let now = context.now;
-    let locks = &mut context.state.locks;
-    if locks.count_of(&agent) >= MAX_PER_AGENT {
+    if context.state.locks.count_of(&agent) >= MAX_PER_AGENT {
         return Err(LockRefusal::TooMany(MAX_PER_AGENT).into());
     }
     let LockRequest { patterns, mode, ttl_ms, task, reason, wait_until } = request;
     let terms = LockTerms { holder: Holder { agent, task }, mode, patterns: patterns.into() };
+    judge(context, &terms, ttl_ms, &reason)?;
+    let locks = &mut context.state.locks;
     let until = wait_until.unwrap_or(now);
     let refusal = locks.obstacle(&terms).map(|obstacle| obstacle.refusal(now));
     let (waiter, keyed) = (context.waiter, keyed.cloned());
@@ -46,6 +52,28 @@ pub(super) fn take(
     }
     locks.wait(waiting);
     Ok(None)
+}
+
+/// What the conflict policy says to it: it may be refused, and locks that conflict with it may end first.
+fn judge(context: &mut Context<'_>, terms: &LockTerms, ttl_ms: u64, reason: &str) -> Result<(), Refusal> {
+    let name = &terms.holder.agent;
+    let agent = context.facts_of(name).ok_or_else(|| Refusal::CallerGone(name.clone()))?;
+    let Context { state, decide, now, .. } = context;
+    let held: Vec<LockHeld<'_>> = state.locks.meeting(terms).take(MAX_SHOWN).collect();
+    let conflicting: Vec<LockId> =
+        held.iter().filter(|held| held.conflicts).map(|held| held.lock.id).collect();
+    let asked = LockAsked { terms, agent, ttl_ms, reason, now: *now };
+    match decide.judge(state.policies.of(PolicyKind::Conflict), &asked, &held) {
+        LockVerdict::Allow => Ok(()),
+        LockVerdict::Deny(reason) => Err(LockRefusal::NotAllowed(reason).into()),
+        LockVerdict::Break(ids) => {
+            let reason: Arc<str> = format!("for {name}, as the conflict policy decided").into();
+            for id in ids.into_iter().filter(|id| conflicting.contains(id)) {
+                break_for(context, id, Arc::clone(&reason));
+            }
+            Ok(())
+        }
+    }
 }
 
 fn check(request: &LockRequest) -> Result<(), LockRefusal> {

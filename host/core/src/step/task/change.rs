@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::super::{Context, Effect, commit, crew, lock};
 use super::finish::judge;
+use crate::decide::rank_by_priority;
 use crate::{
-    AgentName, Hold, Note, NoteKind, OnParentFailure, Row, Task, TaskEvent, TaskId, TaskRow, TaskState,
-    TaskStatus, Verdict,
+    AgentName, Group, Hold, Note, NoteKind, OnParentFailure, Placing, Row, Task, TaskEvent, TaskId, TaskRow,
+    TaskState, TaskStatus, Verdict,
 };
 
 /// After so many lost workers a task waits for somebody to look at it.
@@ -16,6 +17,10 @@ impl Context<'_> {
     /// Changes a task that has not ended. What it is asked for is written by whoever changes that.
     pub(in super::super) fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) {
         let before = self.state.queue.hold_on(id);
+        let held = self.state.queue.get(id).and_then(|task| {
+            let lease = task.state.lease.as_ref()?;
+            Some((task.placing.group.clone(), lease.claimed_at))
+        });
         let (now, rows) = (self.now, &mut self.step.rows);
         self.state.queue.update(id, |task| {
             change(task);
@@ -24,6 +29,10 @@ impl Context<'_> {
         });
         if let Some(hold) = before.filter(|_| self.state.queue.hold_on(id) != before) {
             lock::lease_ended(self, hold);
+            if let Some((group, since)) = held {
+                let ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+                self.state.queue.running.note_served(&group, ms, now);
+            }
         }
     }
 
@@ -59,7 +68,10 @@ impl Context<'_> {
         } else if waits_until.is_some() {
             TaskStatus::Scheduled
         } else {
-            task.rank = self.decide.rank(task);
+            let order = self.state.queue.ready.newest();
+            let place = self.decide.rank(order.by.as_ref(), &[task], self.now).pop();
+            let (rank, group) = place.unwrap_or_else(|| (rank_by_priority(task), Group::default()));
+            task.placing = Placing { rank, group, order: order.number };
             TaskStatus::Pending
         };
         let state = &mut task.state;

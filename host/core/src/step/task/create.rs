@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::super::{Answer, Context};
 use crate::{
-    AgentName, Capability, Created, Hold, NewTask, Node, OnParentFailure, Parent, Rank, Refusal, Reply, Role,
-    Row, StoredTask, Task, TaskBody, TaskEvent, TaskId, TaskRefusal, TaskReply, TaskRow, TaskSpec, TaskState,
-    TaskStatus,
+    AgentName, Capability, Created, Hold, NewTask, Node, OnParentFailure, Parent, Placing, Refusal, Reply,
+    Role, Row, StoredTask, Task, TaskBody, TaskEvent, TaskId, TaskRefusal, TaskReply, TaskRow, TaskSpec,
+    TaskState, TaskStatus,
 };
 
 /// The most tasks that one call makes.
@@ -66,7 +66,8 @@ pub(super) fn create_check(context: &mut Context<'_>, hold: Hold, capability: &C
 fn insert(context: &mut Context<'_>, id: TaskId, spec: TaskSpec, body: TaskBody, creator: Option<AgentName>) {
     let now = context.now;
     let state = TaskState::new(now);
-    let mut task = Task { id, spec: Arc::new(spec), creator, created_at: now, rank: Rank(0), state };
+    let mut task =
+        Task { id, spec: Arc::new(spec), creator, created_at: now, placing: Placing::default(), state };
     context.place(&mut task);
     if let Some(key) = &task.spec.key {
         context.state.queue.keys.insert(key.clone(), id);

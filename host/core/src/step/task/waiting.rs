@@ -15,7 +15,7 @@ pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
         last = Some(place);
         let Some(claim) = context.state.queue.waiting.get(place).cloned() else { continue };
         offer_behind_own_locks(context, &claim.agent);
-        if claim.request.want == Want::Next(1) && context.state.queue.ready.is_empty() {
+        if claim.request.want == Want::Next(1) && context.state.queue.ready.serving().is_empty() {
             continue;
         }
         match served(context, &claim) {
@@ -36,7 +36,7 @@ pub(in super::super) fn serve_waiting(context: &mut Context<'_>) {
 /// for the holder of a lock, there is no need to look at them.
 fn next(context: &Context<'_>, last: Option<Place>) -> Option<Place> {
     let queue = &context.state.queue;
-    let nothing = queue.ready.is_empty() && queue.parked.behind_locks().is_empty();
+    let nothing = queue.ready.serving().is_empty() && queue.parked.behind_locks().is_empty();
     queue.waiting.after(last, nothing)
 }
 

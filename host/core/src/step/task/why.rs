@@ -48,5 +48,6 @@ fn of_pending(context: &Context<'_>, task: &Task, why: &mut Vec<Why>) {
     if !agents.any(|agent| has_all(&agent.capabilities, &task.spec.capabilities)) {
         why.push(Why::NobodyCan);
     }
-    why.push(Why::Ranked(task.rank));
+    let (rank, group) = (task.placing.rank, task.placing.group.clone());
+    why.push(Why::Ranked { rank, group, by: queue.ready.serving().order.by.clone() });
 }

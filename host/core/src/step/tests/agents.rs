@@ -37,6 +37,7 @@ impl Stored {
             | Row::SetDelivered(..)
             | Row::Audit(..)
             | Row::SetQueueRules(_)
+            | Row::SetPolicies(_)
             | Row::SetFenceLimit(_)
             | Row::KeepReply(_)
             | Row::ForgetReplies(..)
@@ -187,6 +188,7 @@ proptest! {
                 | Reply::RunIsNotLive(_)
                 | Reply::Task(_)
                 | Reply::Queue(_)
+                | Reply::Policies(_)
                 | Reply::Lock(_)
                 | Reply::Crew(_)
                 | Reply::Talk(_) => {}
@@ -207,6 +209,8 @@ proptest! {
 
             let durable = State {
                 runs: state.runs.iter().filter(|(_, run)| run.job).map(|(id, run)| (*id, run.clone())).collect(),
+                // Not stored.
+                lately: Default::default(),
                 ..state.clone()
             };
             prop_assert_eq!(stored.rebuild(&state), durable, "the rows do not tell the state");
@@ -251,14 +255,31 @@ fn a_profile_bounds_commands_and_concurrent_runs() {
 fn a_policy_can_narrow_and_deny_but_not_widen() {
     struct Policy(Admit);
     impl Decide for Policy {
-        fn review(&mut self, _: &RunRequest, _: &AgentFacts) -> Admit {
-            self.0.clone()
+        fn offers(&mut self, _: &PolicyVersion) -> bool {
+            true
         }
-        fn rank(&mut self, _: &Task) -> Rank {
-            Rank(0)
+        fn choosing(&mut self, _: Option<&PolicyVersion>) -> Choosing {
+            Choosing::No
         }
-        fn may_overlap(&mut self, _: &Task, _: &Task) -> bool {
+        fn rank(
+            &mut self,
+            by: Option<&PolicyVersion>,
+            tasks: &[&Task],
+            now: Timestamp,
+        ) -> Vec<(Rank, Group)> {
+            HostOrder.rank(by, tasks, now)
+        }
+        fn choose(&mut self, _: &PolicyVersion, _: &Choice<'_>) -> Vec<Pick> {
+            Vec::new()
+        }
+        fn judge(&mut self, _: Option<&PolicyVersion>, _: &LockAsked<'_>, _: &[LockHeld<'_>]) -> LockVerdict {
+            LockVerdict::Allow
+        }
+        fn may_overlap(&mut self, _: Option<&PolicyVersion>, _: &Task, _: &[&Task]) -> bool {
             false
+        }
+        fn review(&mut self, _: Option<&PolicyVersion>, _: &RunRequest, _: &Limits, _: &AgentFacts) -> Admit {
+            self.0.clone()
         }
     }
     let run = |admit| {
@@ -279,7 +300,9 @@ fn a_policy_can_narrow_and_deny_but_not_widen() {
             other => panic!("{other:?}"),
         }
     };
-    let asking = |memory| Admit::Narrow(LimitsRequest { memory: Some(memory), ..LimitsRequest::default() });
+    let asking = |memory| {
+        Admit::Narrow(LimitsRequest { memory: Some(memory), ..LimitsRequest::default() }, Vec::new())
+    };
     assert_eq!(run(asking(1 << 20)).unwrap().memory, 1 << 20);
     assert_eq!(run(asking(u64::MAX)).unwrap().memory, Limits::default().memory);
     assert_eq!(run(Admit::Deny("no".into())), Err(Refusal::NotAdmitted("no".into())));

@@ -2,4 +2,5 @@
 
 mod agents;
 mod model;
+mod policies;
 mod talk;

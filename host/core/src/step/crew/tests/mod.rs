@@ -55,6 +55,7 @@ impl Stored {
             | Row::KeepReply(_)
             | Row::ForgetReplies(..)
             | Row::ForgetAllReplies(_)
+            | Row::SetPolicies(_)
             | Row::SetDelivered(..)
             | Row::Audit(..) => {}
         }

@@ -45,7 +45,11 @@ impl Stored {
             Row::Commit(_) => {}
             Row::PutToken(_) | Row::DeleteToken(_) | Row::PutRun(_) | Row::Task(_) => {}
             Row::Talk(_) | Row::Crew(_) => {}
-            Row::ForgetReplies(..) | Row::SetQueueRules(_) | Row::SetDelivered(..) | Row::Audit(..) => {
+            Row::ForgetReplies(..)
+            | Row::SetQueueRules(_)
+            | Row::SetPolicies(_)
+            | Row::SetDelivered(..)
+            | Row::Audit(..) => {
                 panic!("nothing here leads to {row:?}")
             }
         }

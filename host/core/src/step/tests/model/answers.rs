@@ -65,6 +65,7 @@ pub(super) fn command(command: &Command) -> &'static str {
         Command::Delivered(..) => "delivered",
         Command::Audit(_) => "audit",
         Command::Commit(_) => "commit",
+        Command::Policy(_) => "policy",
         Command::Queue(command) => match command {
             QueueCommand::Pause(_) => "pause",
             QueueCommand::Resume(_) => "resume",
@@ -108,6 +109,7 @@ pub(super) fn answer(reply: Option<&Reply>) -> &'static str {
         Some(Reply::Refused(why)) => refusal(why),
         Some(Reply::RunStarted(_) | Reply::RunIsLive(_) | Reply::RunIsNotLive(_)) => "run",
         Some(Reply::Queue(_)) => "queue",
+        Some(Reply::Policies(_)) => "policies",
         Some(Reply::Lock(_)) => "lock",
         Some(Reply::Crew(_)) => "crew",
         Some(Reply::Talk(_)) => "talk",
@@ -146,6 +148,7 @@ pub(super) fn refusal(why: &Refusal) -> &'static str {
         Refusal::EmptyCommand => "empty_command",
         Refusal::TooManyRuns { .. } => "too_many_runs",
         Refusal::NotAdmitted(_) => "not_admitted",
+        Refusal::NoEarlierPolicy(_) => "no_earlier_policy",
         Refusal::KeyReused => "key_reused",
         Refusal::Superseded => "superseded",
         Refusal::NoSuchRun(_) => "no_such_run",

@@ -47,7 +47,7 @@ impl Store {
             Row::DeleteAgent(name) => assert!(self.agents.remove(&name).is_some()),
             Row::PutToken(token) => drop(self.tokens.insert(token.hash, token)),
             Row::DeleteToken(hash) => assert!(self.tokens.remove(&hash).is_some()),
-            Row::PutRun(_) | Row::Lock(_) | Row::SetDelivered(..) | Row::Audit(..) => {
+            Row::PutRun(_) | Row::Lock(_) | Row::SetPolicies(_) | Row::SetDelivered(..) | Row::Audit(..) => {
                 panic!("no history here has runs, locks or webhooks: {row:?}")
             }
             Row::Task(row) => self.apply_to_task(row),

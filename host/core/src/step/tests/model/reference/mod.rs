@@ -28,6 +28,8 @@ pub(super) struct Model {
     pub(super) waiting: Vec<Waits>,
     pub(super) answers: Vec<KeptReply>,
     pub(super) top_fence: Fence,
+    /// How many tasks were handed out.
+    pub(super) granted: u64,
     seed: u64,
     seen: BTreeMap<Waiter, Reply>,
     /// What is to be told in this step.
@@ -56,6 +58,7 @@ impl Model {
             waiting: Vec::new(),
             answers: Vec::new(),
             top_fence: Fence(0),
+            granted: 0,
             seed: 0,
             seen: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -183,7 +186,10 @@ impl Model {
             | Command::Lock(_)
             | Command::Delivered(..)
             | Command::Audit(_)
-            | Command::Commit(_) => panic!("no history here has runs, locks or commits: {command:?}"),
+            | Command::Policy(_)
+            | Command::Commit(_) => {
+                panic!("no history here has runs, locks, policies or commits: {command:?}")
+            }
         })
     }
 

@@ -87,7 +87,14 @@ impl Model {
             budget_from: Usage::NOTHING,
             updated_at: self.now,
         };
-        let task = Task { id, spec: Arc::new(spec), creator, created_at: self.now, rank: Rank(0), state };
+        let task = Task {
+            id,
+            spec: Arc::new(spec),
+            creator,
+            created_at: self.now,
+            placing: Placing::default(),
+            state,
+        };
         self.tasks.insert(id, task);
         self.go_on(id);
         id
