@@ -17,6 +17,7 @@ mod linker;
 mod manifest;
 mod outcome;
 mod output;
+pub mod policy;
 mod run;
 mod run_state;
 mod stop;

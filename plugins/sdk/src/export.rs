@@ -49,7 +49,7 @@ pub(crate) fn print(text: &str) {
 #[macro_export]
 macro_rules! ranker {
     ($policy:ty) => {
-        $crate::component!("ranker", $policy, [ranking]);
+        $crate::component!("ranker", $policy, [ranking], false);
     };
 }
 
@@ -57,7 +57,7 @@ macro_rules! ranker {
 #[macro_export]
 macro_rules! scheduler {
     ($policy:ty) => {
-        $crate::component!("scheduler", $policy, [ranking selection]);
+        $crate::component!("scheduler", $policy, [ranking selection], <$policy as $crate::Scheduler>::WANTS_NEAR);
     };
 }
 
@@ -65,7 +65,7 @@ macro_rules! scheduler {
 #[macro_export]
 macro_rules! conflict {
     ($policy:ty) => {
-        $crate::component!("conflict", $policy, [locking]);
+        $crate::component!("conflict", $policy, [locking], false);
     };
 }
 
@@ -73,14 +73,14 @@ macro_rules! conflict {
 #[macro_export]
 macro_rules! admission {
     ($policy:ty) => {
-        $crate::component!("admission", $policy, [review]);
+        $crate::component!("admission", $policy, [review], false);
     };
 }
 
 #[doc(hidden)]
 #[macro_export]
 macro_rules! component {
-    ($world:literal, $policy:ty, [$($interface:ident)+]) => {
+    ($world:literal, $policy:ty, [$($interface:ident)+], $wants_near:expr) => {
         const _: $crate::Slot<$policy> = $crate::Slot::new();
 
         // Elsewhere it is a type for tests, and its exports have names that native linkers do not take.
@@ -101,6 +101,7 @@ macro_rules! component {
                         name: name.strip_prefix("policy-").unwrap_or(name).to_owned(),
                         version: env!("CARGO_PKG_VERSION").to_owned(),
                         summary: env!("CARGO_PKG_DESCRIPTION").to_owned(),
+                        wants_near: $wants_near,
                     }
                 }
 

@@ -64,7 +64,10 @@ pub trait Ranker: Policy {
 
 /// Also chooses among the first. Exported with [`scheduler!`].
 pub trait Scheduler: Ranker {
-    /// At most `claim.want` of the candidates, the best first.
+    /// Whether it looks at [`Candidate::near`], which takes time to find out.
+    const WANTS_NEAR: bool = false;
+
+    /// From 1 to `claim.want` of the candidates, the best first.
     fn select(&self, claim: &Claim) -> Vec<Pick>;
 }
 

@@ -29,6 +29,8 @@ impl Ranker for Affinity {
 }
 
 impl Scheduler for Affinity {
+    const WANTS_NEAR: bool = true;
+
     fn select(&self, claim: &Claim) -> Vec<Pick> {
         let bonus = |near: u32| i128::from(near.min(self.files)) * i128::from(self.file_ms);
         claim.lowest(

@@ -21,7 +21,20 @@ pub fn build(build: &Build) -> anyhow::Result<()> {
     }
     key.add_files_of(&wit, &crate::files(&wit)?)?;
     key.add_files(build, &[build.plugins.join("Cargo.toml"), build.plugins.join("Cargo.lock")])?;
-    install(build, key, "policies", || make(build))
+    install(build, key, "policies", || make(build))?;
+    remove_others(build)
+}
+
+/// What shipped once and does not any more is not to be found by a server.
+fn remove_others(build: &Build) -> anyhow::Result<()> {
+    let ships = names(build, "policies")?;
+    for entry in std::fs::read_dir(build.out.join("policies"))? {
+        let file = entry?;
+        if !ships.iter().any(|name| *file.file_name() == *format!("policy-{name}.wasm")) {
+            std::fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Those that ship, and among the fixtures those that misbehave; all built by one cargo.
