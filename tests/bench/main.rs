@@ -5,6 +5,7 @@
 mod client;
 mod files;
 mod native;
+mod policies;
 mod report;
 mod server;
 
@@ -40,6 +41,8 @@ enum What {
     Search,
     /// The same search in the sandbox, in the project's view and in wasmtime's own file system.
     View,
+    /// What a scheduler adds to a claim, with 1,000 tasks and with a million.
+    Policies,
     /// Memory of an idle server whose tools are compiled and cached.
     Idle,
 }
@@ -47,6 +50,12 @@ enum What {
 fn main() -> anyhow::Result<()> {
     let Arguments { what, rounds } = Arguments::parse();
     let wanted = |which| what.is_empty() || what.contains(&which);
+    if wanted(What::Policies) {
+        policies::policies(rounds)?;
+    }
+    if what == [What::Policies] {
+        return Ok(());
+    }
     // The first server compiles what is not in the cache; the one that is measured finds it there.
     drop(Server::start()?);
     let server = Server::start()?;

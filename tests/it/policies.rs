@@ -1,16 +1,569 @@
-//! That policies can be built: components for bare WebAssembly, with nothing imported.
+//! Policies: what is one, what becomes of those that misbehave, and how one takes over from another.
 
-use longhouse_tests::guests;
-use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use longhouse_core::{Decide, HostOrder, Placing, Rank, Task, TaskId, TaskSpec, TaskState, Timestamp};
+use longhouse_engine::policy::{
+    Fault, PolicyConfig, PolicyDecider, PolicyEngine, PolicyError, PolicyRecords, Shelf, WarmPolicy, World,
+    types,
+};
+use longhouse_tests::{Agent, TestServer, guests};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+fn component(kind: &str, name: &str) -> Vec<u8> {
+    std::fs::read(guests(kind).join(format!("{name}.wasm"))).unwrap()
+}
+
+fn engine() -> PolicyEngine {
+    PolicyEngine::new(PolicyConfig::default()).unwrap()
+}
+
+/// What the scheduler that misbehaves is, configured to do that.
+fn hostile(config: &Value) -> WarmPolicy {
+    let code = engine().load(&component("fixture-policies", "fixture-policy-scheduler")).unwrap();
+    WarmPolicy::new(code, &config.to_string()).unwrap()
+}
+
+fn task(id: u64) -> Task {
+    let now = Timestamp::from_millis(1_000 * id);
+    Task {
+        id: TaskId(id),
+        spec: Arc::new(TaskSpec { max_attempts: 1, ..TaskSpec::default() }),
+        creator: None,
+        created_at: now,
+        placing: Placing::default(),
+        state: TaskState::new(now),
+    }
+}
 
 #[test]
-fn a_policy_without_any_import_runs() {
-    let engine = Engine::default();
-    let component = Component::from_file(&engine, guests("policies").join("policy-probe.wasm")).unwrap();
-    assert_eq!(component.component_type().imports(&engine).count(), 0);
-    let mut store = Store::new(&engine, ());
-    let instance = Linker::new(&engine).instantiate(&mut store, &component).unwrap();
-    let greet = instance.get_typed_func::<(&str,), (String,)>(&mut store, "greet").unwrap();
-    assert_eq!(greet.call(&mut store, ("policy",)).unwrap(), ("hello, policy".to_owned(),));
+fn every_policy_that_ships_is_one() {
+    let engine = engine();
+    let worlds = [
+        ("priority", World::Ranker),
+        ("fifo", World::Ranker),
+        ("deadline", World::Ranker),
+        ("fair-share", World::Scheduler),
+        ("affinity", World::Scheduler),
+        ("exclusive", World::Conflict),
+        ("optimistic", World::Conflict),
+        ("ownership", World::Conflict),
+        ("open", World::Admission),
+        ("quota", World::Admission),
+    ];
+    for (name, world) in worlds {
+        let code = engine.load(&component("policies", &format!("policy-{name}"))).unwrap();
+        assert_eq!(code.world(), world, "{name}");
+        let policy = WarmPolicy::new(code, "{}").unwrap();
+        assert_eq!(policy.description().name, name);
+        assert!(!policy.description().summary.is_empty(), "{name}");
+        assert!(!policy.differs_from_itself().unwrap(), "{name}");
+    }
+    let sources = longhouse_artifacts::workspace_dir().join("plugins/policies");
+    let sources = std::fs::read_dir(sources).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = sources.map(|name| name.into_string().unwrap()).collect::<Vec<_>>();
+    let untried = |name: &&String| !worlds.iter().any(|(known, _)| *known == **name);
+    assert_eq!(names.iter().find(untried), None, "a policy that ships and is not tried");
+}
+
+#[test]
+fn a_policy_decides_as_a_component_what_it_decides_as_a_crate() {
+    let engine = engine();
+    let load = |name: &str, config: &str| {
+        let code = engine.load(&component("policies", &format!("policy-{name}"))).unwrap();
+        code.set_up(config).unwrap()
+    };
+    let facts = |id: u64, priority, label: &str| types::TaskFacts {
+        id,
+        priority,
+        created_at_ms: 1_000_000 + id,
+        deadline_at_ms: None,
+        creator: Some("ann".into()),
+        assigned_to: None,
+        attempt: 0,
+        lost_count: 0,
+        labels: vec![label.into()],
+        capabilities: vec![],
+        touches: vec![],
+    };
+    let tasks = [facts(1, 0, "tenant:a"), facts(2, 5, "tenant:b"), facts(3, -5, "x")];
+    let mut priority = load("priority", r#"{ "point_ms": 1000 }"#);
+    let keys: Vec<i64> = priority.rank(&tasks, 0).unwrap().iter().map(|place| place.key).collect();
+    assert_eq!(keys, [1_000_001, 995_002, 1_005_003]);
+    let mut fair = load("fair-share", "{}");
+    let groups: Vec<String> = fair.rank(&tasks, 0).unwrap().into_iter().map(|place| place.group).collect();
+    assert_eq!(groups, ["a", "b", "ann"]);
+    let refused = engine.load(&component("policies", "policy-priority")).unwrap().set_up(r#"{ "point": 1 }"#);
+    assert!(matches!(refused, Err(PolicyError::Configuration(why)) if why.contains("point_ms")));
+}
+
+#[test]
+fn what_is_no_policy_is_refused_with_what_to_do() {
+    let import = |interface: &str| format!(r#"(import "{interface}" (instance $i (export "f" (func))))"#);
+    let importing = |interface: &str| format!("(component {})", import(interface));
+    let exporting = |interface: &str| {
+        let console = import("longhouse:policy/console@0.1.0");
+        format!(r#"(component {console} (export "longhouse:policy/{interface}" (instance $i)))"#)
+    };
+    for (bytes, said) in [
+        (b"junk".to_vec(), "no WebAssembly component"),
+        (b"(module)".to_vec(), "no WebAssembly component"),
+        (b"(component)".to_vec(), "a scheduler exports lifecycle and ranking"),
+        (importing("wasi:clocks/wall-clock@0.2.0").into(), "it imports wasi:clocks/wall-clock"),
+        (importing("longhouse:policy/selection@0.1.0").into(), "it imports longhouse:policy/selection"),
+        (exporting("ranking@0.2.0").into(), "built for longhouse:policy@0.2.0, and this server has 0.1.x"),
+        (exporting("ranking").into(), "built for longhouse:policy@(no version)"),
+        (exporting("ranking@0.1.7").into(), "a scheduler exports lifecycle and ranking"),
+        (vec![0; 33 << 20], "a policy may have 33554432"),
+    ] {
+        let bytes = wat_or_bytes(bytes);
+        let error = engine().load(&bytes).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}, and not {said}");
+    }
+}
+
+fn wat_or_bytes(bytes: Vec<u8>) -> Vec<u8> {
+    let text = std::str::from_utf8(&bytes).ok().filter(|text| text.starts_with('('));
+    text.map_or_else(|| bytes.clone(), |text| wat::parse_str(text).unwrap())
+}
+
+#[test]
+fn whatever_a_policy_does_wrong_is_a_fault() {
+    let places = |config: Value| hostile(&config).ask(|policy| policy.rank(&facts(8), 0)).unwrap().map(drop);
+    let candidates: Vec<types::Candidate> = (0..8)
+        .map(|task| types::Candidate {
+            task,
+            key: 0,
+            group: 0,
+            priority: 0,
+            created_at_ms: 0,
+            ready_at_ms: 0,
+            deadline_at_ms: None,
+            near: 0,
+        })
+        .collect();
+    let groups = [types::GroupFacts { name: String::new(), ready: 8, held: 0, served_ms: 0 }];
+    let picks = |config: Value| {
+        let select = |policy: &mut longhouse_engine::policy::PolicyInstance| {
+            policy.select(&candidates, &groups, &agent(), 2, (0, 0))
+        };
+        hostile(&config).ask(select).unwrap().map(drop)
+    };
+    let name =
+        |answer: Result<(), Fault>| answer.map_or_else(|fault| fault.as_str().to_owned(), |()| "ok".into());
+    for (misdeed, ranked, picked) in [
+        ("none", "ok", "ok"),
+        ("trap", "trapped", "trapped"),
+        ("spin", "out_of_fuel", "out_of_fuel"),
+        ("allocate", "out_of_memory", "out_of_memory"),
+        ("recurse", "trapped", "trapped"),
+        ("print", "ok", "ok"),
+        ("extreme", "ok", "bad_answer"),
+        ("long", "bad_answer", "bad_answer"),
+        ("out_of_range", "ok", "bad_answer"),
+        ("twice", "ok", "bad_answer"),
+        ("too_many", "ok", "bad_answer"),
+        ("nothing", "ok", "bad_answer"),
+        ("last", "ok", "ok"),
+    ] {
+        assert_eq!(name(places(json!({ "rank": misdeed }))), ranked, "rank: {misdeed}");
+        assert_eq!(name(picks(json!({ "select": misdeed }))), picked, "select: {misdeed}");
+    }
+    // What it printed before it gave up is told.
+    let Err(Fault::Trapped(why)) = places(json!({ "rank": "trap" })) else { panic!() };
+    assert!(why.contains("as it was told to"), "{why}");
+}
+
+fn facts(count: u64) -> Vec<types::TaskFacts> {
+    let facts = |id| types::TaskFacts {
+        id,
+        priority: 0,
+        created_at_ms: 0,
+        deadline_at_ms: None,
+        creator: None,
+        assigned_to: None,
+        attempt: 0,
+        lost_count: 0,
+        labels: vec![],
+        capabilities: vec![],
+        touches: vec![],
+    };
+    (0..count).map(facts).collect()
+}
+
+fn agent() -> types::AgentFacts {
+    types::AgentFacts {
+        name: "ann".into(),
+        role: "worker".into(),
+        profile: "full".into(),
+        capabilities: vec![],
+        tasks_held: 0,
+        live_runs: 0,
+        recent_cpu_ms: 0,
+    }
+}
+
+#[test]
+fn a_policy_that_fails_while_it_is_set_up_or_tried_is_none() {
+    let code = engine().load(&component("fixture-policies", "fixture-policy-scheduler")).unwrap();
+    for misdeed in ["trap", "spin", "allocate", "recurse"] {
+        let config = json!({ "configure": misdeed }).to_string();
+        assert!(matches!(code.set_up(&config), Err(PolicyError::Setup(_))), "{misdeed}");
+        let tried = WarmPolicy::new(code.clone(), &json!({ "rank": misdeed }).to_string()).unwrap();
+        assert!(matches!(tried.differs_from_itself(), Err(PolicyError::Tried(_))), "{misdeed}");
+    }
+    let refusal = code.set_up(r#"{ "configure": "long" }"#).unwrap_err().to_string();
+    assert!(refusal.len() < 500, "{} bytes", refusal.len());
+    let random = WarmPolicy::new(code, r#"{ "rank": "random" }"#).unwrap();
+    assert!(random.differs_from_itself().unwrap(), "it answers otherwise each time");
+}
+
+#[test]
+fn a_policy_that_fails_three_times_is_not_asked_again() {
+    let (shelf, records) = (Arc::<Shelf>::default(), Arc::<PolicyRecords>::default());
+    let (sender, ejected) = channel();
+    let mut decider = PolicyDecider::new(Arc::clone(&shelf), Arc::clone(&records), sender);
+    let policy = hostile(&json!({ "rank": "last", "select": "trap" }));
+    let version = policy.version().clone();
+    assert!(!decider.offers(&version));
+    shelf.put(policy);
+    assert!(decider.offers(&version));
+
+    let tasks: Vec<Task> = (1..=3).map(task).collect();
+    let tasks: Vec<&Task> = tasks.iter().collect();
+    let rank = |decider: &mut PolicyDecider| {
+        let places = decider.rank(Some(&version), &tasks, Timestamp::from_millis(0));
+        places.into_iter().map(|(rank, _)| rank).collect::<Vec<_>>()
+    };
+    assert_eq!(rank(&mut decider), [Rank(-1), Rank(-2), Rank(-3)]);
+    let choice = || longhouse_core::Choice {
+        window: tasks
+            .iter()
+            .map(|task| longhouse_core::Candidate { task, rank: Rank(0), group: 0, near: 0 })
+            .collect(),
+        groups: vec![longhouse_core::GroupFacts {
+            group: Default::default(),
+            ready: 3,
+            held: 0,
+            served_ms: 0,
+        }],
+        agent: longhouse_core::AgentFacts {
+            agent: longhouse_core::Agent {
+                name: "ann".parse().unwrap(),
+                role: longhouse_core::Role::Worker,
+                profile: "full".parse().unwrap(),
+                capabilities: vec![],
+            },
+            tasks_held: 0,
+            live_runs: 0,
+            recent_cpu_ms: 0,
+        },
+        want: 1,
+        now: Timestamp::from_millis(0),
+        seed: 0,
+    };
+    // The host decides meanwhile, and also while a fresh instance is set up.
+    while decider.offers(&version) {
+        assert!(decider.choose(&version, &choice()).is_empty());
+    }
+    let told = ejected.recv().unwrap();
+    assert_eq!(told.version, version);
+    assert!(told.reason.contains("as it was told to"), "{told:?}");
+    assert_eq!(records.of(&version).faults, 3);
+    let host: Vec<Rank> =
+        HostOrder.rank(None, &tasks, Timestamp::from_millis(0)).into_iter().map(|(rank, _)| rank).collect();
+    assert_eq!(rank(&mut decider), host);
+
+    shelf.put(hostile(&json!({ "rank": "last", "select": "trap" })));
+    assert!(decider.offers(&version), "whoever puts it in force again means it");
+}
+
+fn set(admin: &Agent, kind: &str, body: Value) -> Value {
+    admin.put(format!("/policies/{kind}"), &body).expect(200)
+}
+
+fn encoded(kind: &str, name: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(component(kind, name))
+}
+
+/// Waits until the scheduler in force ranks whatever waits.
+fn wait_until_it_serves(admin: &Agent, task: &str, version: &Value) {
+    let by = || {
+        let why = admin.get(format!("/tasks/{task}/why")).expect(200)["why"].clone();
+        let ranked = why.as_array().unwrap().iter().find(|why| why["code"] == "ranked").cloned();
+        ranked.unwrap_or_else(|| panic!("{why}"))["policy"].clone()
+    };
+    while by() != *version {
+        thread::yield_now();
+    }
+}
+
+fn order(agent: &Agent, count: usize) -> Vec<String> {
+    (0..count).map(|_| agent.claim(&json!({}))["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn another_scheduler_takes_over_and_is_gone_back_from() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let make = |priority| worker.make(&json!({ "title": "a task", "priority": priority }));
+    let (low, high) = (make(0), make(50));
+
+    let before = admin.get("/policies").expect(200);
+    assert_eq!(before["policies"]["scheduler"]["name"], "host");
+    assert!(before["built_in"].as_array().unwrap().contains(&json!("fair-share")), "{before}");
+
+    let fifo = set(&admin, "scheduler", json!({ "policy": "fifo" }))["version"].clone();
+    wait_until_it_serves(&admin, &low, &fifo);
+    assert_eq!(order(&worker, 1), [&*low], "the first that was made");
+    let why = worker.get(format!("/tasks/{low}/why")).expect(200)["why"].clone();
+    let granted = why.as_array().unwrap().iter().find(|why| why["code"] == "granted").unwrap().clone();
+    assert_eq!((&granted["policy"], &granted["chosen"]), (&fifo, &json!("first")), "{why}");
+    let event = worker.wait_for(&low, "task.claimed");
+    assert_eq!(event["data"]["policy"], fifo, "{event}");
+
+    // A restart changes nothing about it.
+    let server = server.restart();
+    let (admin, worker) = (admin_of(&server, &admin), admin_of(&server, &worker));
+    let other = worker.make(&json!({ "title": "another", "priority": 90 }));
+    wait_until_it_serves(&admin, &other, &fifo);
+    let found = admin.get("/policies").expect(200)["policies"]["scheduler"].clone();
+    assert_eq!((&found["name"], &found["version"]), (&json!("fifo"), &fifo), "{found}");
+
+    let back = admin.post("/policies/scheduler/rollback", &json!({})).expect(200);
+    assert_eq!(back["version"], Value::Null);
+    wait_until_it_serves(&admin, &other, &Value::Null);
+    assert_eq!(order(&worker, 2), [other, high]);
+    admin.post("/policies/scheduler/rollback", &json!({})).problem(409, "no_earlier_policy");
+    let again = set(&admin, "scheduler", json!({ "version": fifo }));
+    assert_eq!(again["version"], fifo);
+}
+
+/// The same agent, of a server that began again.
+fn admin_of(server: &TestServer, agent: &Agent) -> Agent {
+    server.stranger(Some(agent.token()))
+}
+
+#[test]
+fn what_cannot_be_put_in_force_changes_nothing() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let put = |kind: &str, body: Value| admin.put(format!("/policies/{kind}"), &body);
+    put("scheduler", json!({ "policy": "lottery" })).problem(404, "unknown_policy");
+    put("scheduler", json!({ "policy": "open" })).problem(422, "wrong_policy_kind");
+    put("scheduler", json!({ "policy": "fifo", "config": { "x": 1 } })).problem(422, "invalid_policy_config");
+    put("scheduler", json!({ "version": "abc" })).problem(404, "unknown_policy_version");
+    put("scheduler", json!({ "version": "../../x" })).problem(404, "unknown_policy_version");
+    put("scheduler", json!({})).problem(422, "invalid_request");
+    put("lottery", json!({ "policy": "fifo" })).problem(422, "invalid_request");
+    put("scheduler", json!({ "component": "AAAA" })).problem(422, "invalid_policy");
+    let hostile = encoded("fixture-policies", "fixture-policy-scheduler");
+    let config = json!({ "rank": "random" });
+    put("scheduler", json!({ "component": hostile, "config": config })).problem(422, "not_deterministic");
+    worker.put("/policies/scheduler", &json!({ "policy": "fifo" })).problem(403, "role_too_low");
+    let found = admin.get("/policies").expect(200);
+    assert_eq!(found["policies"]["scheduler"]["version"], Value::Null);
+}
+
+#[test]
+fn schedulers_are_swapped_while_agents_claim() {
+    const CLIENTS: usize = 16;
+    const SWAPS: usize = 100;
+    let server = TestServer::start();
+    let admin = server.admin();
+    let policies = ["fifo", "priority", "fair-share"];
+    let versions: Vec<Value> = policies
+        .iter()
+        .map(|name| set(&admin, "scheduler", json!({ "policy": name }))["version"].clone())
+        .collect();
+    server.skilled("nobody", &[]);
+    let kept = admin.make(&json!({ "title": "never claimed", "assigned_to": "nobody" }));
+    let agents: Vec<Agent> = (0..4).map(|n| server.skilled(&format!("agent-{n}"), &[])).collect();
+    let tasks = |count: usize| -> Value {
+        json!({ "tasks": (0..count).map(|n| json!({ "title": "t", "labels": [format!("tenant:{}", n % 5)] })).collect::<Vec<_>>() })
+    };
+    agents[0].post("/tasks", &tasks(1_000)).expect(201);
+    let (done, slowest) = thread::scope(|scope| {
+        let (stop, stopped) = channel::<()>();
+        let stopped = Arc::new(std::sync::Mutex::new(stopped));
+        let claiming = |n: usize| {
+            let (agent, stopped) = (agents[n % agents.len()].clone(), Arc::clone(&stopped));
+            move || {
+                let (mut claims, mut slowest) = (0_u64, Duration::ZERO);
+                let mut held: Option<(Value, Value)> = None;
+                while matches!(stopped.lock().unwrap().try_recv(), Err(std::sync::mpsc::TryRecvError::Empty))
+                {
+                    let begun = Instant::now();
+                    let grant = match held.take() {
+                        // Each done task is made again, so that they do not end.
+                        Some((id, fence)) => {
+                            let body = json!({ "fence": fence, "claim": {} });
+                            let id = id.as_str().unwrap();
+                            agent.post(format!("/tasks/{id}/complete"), &body).expect(200)["claimed"]["tasks"]
+                                [0]
+                            .clone()
+                        }
+                        None => agent.claim(&json!({})),
+                    };
+                    slowest = slowest.max(begun.elapsed());
+                    agent.make(&json!({ "title": "again", "labels": [format!("tenant:{}", claims % 5)] }));
+                    claims += 1;
+                    held = Some((grant["id"].clone(), grant["fence"].clone()));
+                }
+                (claims, slowest)
+            }
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|n| scope.spawn(claiming(n))).collect();
+        for swap in 0..SWAPS {
+            let set = set(&admin, "scheduler", json!({ "version": versions[swap % versions.len()] }));
+            assert_eq!(set["version"], versions[swap % versions.len()]);
+            wait_until_it_serves(&admin, &kept, &set["version"]);
+        }
+        drop(stop);
+        let ended = clients.into_iter().map(|client| client.join().unwrap());
+        ended.fold((0, Duration::ZERO), |(sum, slowest), (claims, took)| (sum + claims, slowest.max(took)))
+    });
+    let mut granted = std::collections::BTreeMap::<String, u64>::new();
+    let mut after = 0;
+    loop {
+        let page = admin.get(format!("/events?types=task.claimed&after={after}&limit=1000")).expect(200);
+        let events = page["events"].as_array().unwrap();
+        let Some(last) = events.last() else { break };
+        after = last["seq"].as_u64().unwrap();
+        for event in events {
+            let policy = &event["data"]["policy"];
+            assert!(policy.is_null() || versions.contains(policy), "{event}");
+            *granted.entry(policy.to_string()).or_default() += 1;
+        }
+    }
+    println!("{done} claims, the slowest {slowest:?}; by policy: {:?}", granted.values());
+    assert_eq!(granted.values().sum::<u64>(), done);
+    assert!(versions.iter().all(|version| granted.contains_key(&version.to_string())), "{granted:?}");
+    assert_eq!(admin.get("/policies").expect(200)["policies"]["scheduler"]["faults"], 0);
+}
+
+#[test]
+fn a_scheduler_that_breaks_is_ejected_and_claims_go_on() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    // After the trial, and three times as often: each fresh instance begins anew.
+    let tasks: Vec<Value> = (0..500).map(|_| json!({ "title": "t" })).collect();
+    let made = worker.post("/tasks", &json!({ "tasks": tasks })).expect(201);
+    let first = made["tasks"][0]["id"].as_str().unwrap();
+    let config = json!({ "after": 140, "select": "spin" });
+    let component = encoded("fixture-policies", "fixture-policy-scheduler");
+    let version =
+        set(&admin, "scheduler", json!({ "component": component, "config": config }))["version"].clone();
+    wait_until_it_serves(&admin, first, &version);
+    let mut claimed = order(&worker, 500);
+    claimed.sort();
+    claimed.dedup();
+    assert_eq!(claimed.len(), 500, "a task was handed out twice");
+    let ejected = admin.get("/events?types=policy.ejected&wait_ms=50000").expect(200);
+    let event = &ejected["events"][0];
+    assert_eq!(event["data"]["version"], version, "{event}");
+    assert!(event["data"]["reason"].as_str().unwrap().contains("out of fuel"), "{event}");
+    let found = admin.get("/policies").expect(200)["policies"]["scheduler"].clone();
+    assert_eq!((&found["name"], &found["before"][1]), (&json!("host"), &version), "{found}");
+}
+
+#[test]
+fn a_large_tenant_does_not_keep_others_waiting_under_fair_share() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let labelled = |tenant: &str, count: usize| -> Value {
+        let task = json!({ "title": "t", "labels": [format!("tenant:{tenant}")] });
+        json!({ "tasks": vec![task; count] })
+    };
+    worker.post("/tasks", &labelled("large", 200)).expect(201);
+    let small = worker.post("/tasks", &labelled("small", 20)).expect(201);
+    let version = set(&admin, "scheduler", json!({ "policy": "fair-share" }))["version"].clone();
+    wait_until_it_serves(&admin, small["tasks"][0]["id"].as_str().unwrap(), &version);
+    let claimed = order(&worker, 40);
+    let is_small = |id: &String| small["tasks"].as_array().unwrap().iter().any(|task| task["id"] == **id);
+    let count = claimed.iter().filter(|id| is_small(id)).count();
+    // Every sixteenth is the oldest, whatever the policy says.
+    assert!((16..=20).contains(&count), "{count} of 40");
+    let why = worker.get(format!("/tasks/{}/why", claimed[1])).expect(200);
+    assert!(why.to_string().contains("of late"), "{why}");
+}
+
+#[test]
+fn an_agent_is_given_what_is_near_the_files_that_it_changed() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let put = worker.request(Method::PUT, "/files/src/near.rs").body("x");
+    assert_eq!(worker.send(put).status, 201);
+    let far = worker.make(&json!({ "title": "far", "touches": ["docs/**"] }));
+    let near = worker.make(&json!({ "title": "near", "touches": ["src/**"] }));
+    let version = set(&admin, "scheduler", json!({ "policy": "affinity" }))["version"].clone();
+    wait_until_it_serves(&admin, &far, &version);
+    assert_eq!(order(&worker, 2), [near, far]);
+}
+
+#[test]
+fn a_conflict_policy_refuses_locks_and_cannot_grant_what_is_held() {
+    let server = TestServer::start();
+    let admin = server.admin();
+    let [ann, bob] = ["ann", "bob"].map(|name| server.skilled(name, &[]));
+    let lock = |agent: &Agent, glob: &str| agent.post("/locks", &json!({ "paths": [glob] }));
+    let config = json!({ "owners": { "backend/**": ["ann"] } });
+    set(&admin, "conflict", json!({ "policy": "ownership", "config": config }));
+    lock(&bob, "backend/x").problem(403, "lock_not_allowed");
+    let held = lock(&ann, "backend/**").expect(201);
+
+    let component = encoded("fixture-policies", "fixture-policy-conflict");
+    let hostile = |decide: &str| json!({ "component": component, "config": { "decide": decide } });
+    // Tried, it grants what conflicts, so that it never is in force.
+    let refused = admin.put("/policies/conflict", &hostile("grant")).problem(422, "invalid_policy");
+    assert!(refused["detail"].as_str().unwrap().contains("granted what a lock conflicts with"), "{refused}");
+    set(&admin, "conflict", hostile("break"));
+    let broken = lock(&bob, "backend/x").expect(201);
+    assert_ne!(broken["id"], held["id"]);
+    let event = admin.get("/events?types=lock.broken&wait_ms=50000").expect(200)["events"][0].clone();
+    assert!(event.to_string().contains("as the conflict policy decided"), "{event}");
+}
+
+#[test]
+fn tasks_that_touch_the_same_run_side_by_side_where_the_policy_lets_them() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let make = |title: &str| worker.make(&json!({ "title": title, "touches": ["src/**"] }));
+    let (first, second) = (make("first"), make("second"));
+    assert_eq!(order(&worker, 1), [first]);
+    let none = worker.post("/tasks/claim", &json!({})).expect(200);
+    assert_eq!(none["tasks"], json!([]));
+    set(&admin, "conflict", json!({ "policy": "optimistic" }));
+    assert_eq!(order(&worker, 1), [second]);
+}
+
+#[test]
+fn an_admission_policy_narrows_and_refuses_runs_and_widens_nothing() {
+    let server = TestServer::builder().limits("worker", "wall = \"10s\"").start();
+    let admin = server.admin();
+    let worker = server.agent("w", "worker", "worker");
+    let write = || worker.run(["fixture-write", "truncate:new.txt=x"]);
+    assert_eq!(write()["outcome"]["code"], 0);
+    let rules = json!({ "rules": [
+        { "commands": ["fixture-write"], "write": ["docs/**"] },
+        { "commands": ["fixture-spin"], "wall_ms": 50 },
+        { "commands": ["ls"], "deny": "no listing today" },
+    ] });
+    set(&admin, "admission", json!({ "policy": "quota", "config": rules }));
+    assert_ne!(worker.run(["fixture-write", "truncate:other.txt=x"])["outcome"]["code"], 0);
+    assert_eq!(worker.run(["fixture-spin"])["outcome"]["kind"], "timed_out");
+    let refused = worker.post("/runs", &json!({ "argv": ["ls"] })).problem(403, "not_admitted");
+    assert!(refused["detail"].as_str().unwrap().contains("no listing today"), "{refused}");
+
+    let component = encoded("fixture-policies", "fixture-policy-admission");
+    let config = json!({ "review": "widen" });
+    set(&admin, "admission", json!({ "component": component, "config": config }));
+    let begun = Instant::now();
+    assert_eq!(worker.run(["fixture-spin"])["outcome"]["kind"], "timed_out");
+    assert!(begun.elapsed() < Duration::from_secs(25), "its limit was raised");
 }

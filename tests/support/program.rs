@@ -43,7 +43,7 @@ pub fn serve_without_tools(mut longhouse: Command, dir: &Path) -> (Child, String
     (process, address.to_owned())
 }
 
-/// The directory of built guests of one kind: `tools` or `fixtures`.
+/// The directory of built guests of one kind: `tools`, `policies`, or what is for tests.
 pub fn guests(kind: &str) -> PathBuf {
     let dir = longhouse_artifacts::guests_dir().join(kind);
     assert!(dir.is_dir(), "{} is missing: run `make guests`", dir.display());

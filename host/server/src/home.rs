@@ -12,6 +12,29 @@ use std::path::{Path, PathBuf};
 
 use longhouse_core::PRIVATE_DIR;
 
+/// The directory of policies within it.
+const POLICIES: &str = "policies";
+
+/// Something of a policy that is kept.
+#[derive(Debug, Clone, Copy)]
+pub enum Kept<'a> {
+    /// The component of this hash.
+    Component(&'a str),
+    /// What is known of this version.
+    Version(&'a str),
+}
+
+impl Kept<'_> {
+    fn name(self) -> String {
+        // Whatever it is called, it lies in the directory.
+        let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+        match self {
+            Self::Component(hash) => format!("{}.wasm", plain(hash)),
+            Self::Version(version) => format!("{}.json", plain(version)),
+        }
+    }
+}
+
 /// The private directory of a project.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -78,6 +101,28 @@ impl Home {
     /// When the file system refuses.
     pub fn protect_socket(&self) -> io::Result<()> {
         std::fs::set_permissions(self.control_socket(), Permissions::from_mode(0o600))
+    }
+
+    /// Keeps something of a policy for good: it is written to the disk before it has its name.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn keep(&self, kept: Kept<'_>, content: &[u8]) -> io::Result<()> {
+        let dir = self.dir.join(POLICIES);
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        let mut unfinished = tempfile::NamedTempFile::new_in(&dir)?;
+        unfinished.write_all(content)?;
+        unfinished.as_file().sync_all()?;
+        unfinished.persist(dir.join(kept.name()))?;
+        std::fs::File::open(&dir)?.sync_all()
+    }
+
+    /// What was kept of a policy.
+    ///
+    /// # Errors
+    /// When it was not, or cannot be read.
+    pub fn kept(&self, kept: Kept<'_>) -> io::Result<Vec<u8>> {
+        std::fs::read(self.dir.join(POLICIES).join(kept.name()))
     }
 
     /// The project.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
+use longhouse_engine::policy::{PolicyConfig, PolicyEngine};
 use longhouse_engine::{Engine, EngineConfig, EngineError};
 use longhouse_store::{Clock, SystemClock};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 
+use crate::app::policies::{self, PolicyTools};
 use crate::app::{App, OpenError, Project, audit, checks, outside, retention, webhooks};
 use crate::home::Home;
 use crate::http;
@@ -26,7 +28,9 @@ pub struct ServeConfig {
     pub home: Home,
     /// Directories of tools.
     pub tools: Vec<PathBuf>,
-    /// Where compiled tools are kept.
+    /// The directory of the policies that ship with the server.
+    pub policies: Option<PathBuf>,
+    /// Where compiled tools and policies are kept.
     pub cache_dir: Option<PathBuf>,
 }
 
@@ -39,6 +43,9 @@ pub enum ServeError {
     /// The engine cannot run.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The directory of policies cannot be listed.
+    #[error("cannot list the policies")]
+    Policies(#[source] std::io::Error),
     /// The control socket cannot be had, or the listener failed.
     #[error("cannot listen")]
     Listen(#[from] std::io::Error),
@@ -56,13 +63,16 @@ impl Server {
     /// # Errors
     /// When one of them cannot be had.
     pub fn open(config: ServeConfig) -> Result<Self, ServeError> {
-        let ServeConfig { home, tools, cache_dir } = config;
+        let ServeConfig { home, tools, policies, cache_dir } = config;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let project = Arc::new(Project::open(home, &clock)?);
+        let policy_engine =
+            PolicyEngine::new(PolicyConfig { cache_dir: cache_dir.clone(), ..PolicyConfig::default() })?;
+        let policies = PolicyTools::new(policy_engine, policies.as_deref()).map_err(ServeError::Policies)?;
         let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() })?;
         engine.load_tools(&tools)?;
         let projects = BTreeMap::from([(project.name.clone(), Arc::clone(&project))]);
-        Ok(Self { app: Arc::new(App { engine, clock, projects }), project })
+        Ok(Self { app: Arc::new(App { engine, policies, clock, projects }), project })
     }
 
     /// What the server has.
@@ -109,6 +119,7 @@ impl Server {
         let operator = axum::serve(control, http::operator_router(Arc::clone(&self.project)))
             .with_graceful_shutdown(stop(&stopping));
         tokio::spawn(checks::carry_out_all(Arc::clone(&self.app), Arc::clone(&self.project)));
+        tokio::spawn(policies::load_in_force(Arc::clone(&self.app), Arc::clone(&self.project)));
         let clock = Arc::clone(&self.app.clock);
         tokio::spawn(outside::look_again_and_again(Arc::clone(&self.project), Arc::clone(&clock)));
         tokio::spawn(audit::write_down(Arc::clone(&self.project)));

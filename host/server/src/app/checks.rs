@@ -159,6 +159,7 @@ fn passes(error: &AppError) -> bool {
         | AppError::UnknownCommit(_)
         | AppError::CursorAhead { .. }
         | AppError::StaleState { .. }
+        | AppError::Policy(_)
         | AppError::NobodyToCheck
         | AppError::Confused
         | AppError::NoRandomness

@@ -8,6 +8,7 @@ use longhouse_store::{SharedValue, StoreError, SubmitError};
 use longhouse_workspace::{CommitError, WorkspaceError};
 
 use super::history::Stale;
+use super::policies::PolicyRefusal;
 
 /// A refusal or a failure, in the words of its origin.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +139,9 @@ pub enum AppError {
         /// What is there now.
         current: Option<SharedValue>,
     },
+    /// A policy was not put in force.
+    #[error(transparent)]
+    Policy(#[from] PolicyRefusal),
     /// A check whose task's creator is gone.
     #[error("nobody is there any more under whose profile it could run")]
     NobodyToCheck,

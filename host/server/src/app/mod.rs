@@ -17,6 +17,7 @@ pub mod locks;
 pub mod messages;
 pub mod news;
 pub mod outside;
+pub mod policies;
 mod presence;
 pub mod progress;
 mod project;

@@ -5,14 +5,15 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use longhouse_core::{
-    Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, HostOrder, Keyed, ProjectName,
-    QueueCommand, Reply, RunId, Session, Timestamp,
+    Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, Keyed, ProjectName, QueueCommand,
+    Reply, RunId, Session, Timestamp,
 };
 use longhouse_engine::Engine;
 use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, Reads, StoreError};
 use longhouse_workspace::{Audit, Auditor, CommitError, Root, View, Workspace, WorkspaceError};
 
 use super::checks::{Check, Checks};
+use super::policies::{PolicyTools, ProjectPolicies, watch_ejected};
 use super::presence::Presence;
 use super::publish::Kept;
 use super::{AppError, LiveRuns};
@@ -23,6 +24,8 @@ use crate::home::Home;
 pub struct App {
     /// Runs guests, for all projects.
     pub engine: Engine,
+    /// Runs policies.
+    pub policies: PolicyTools,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// By name.
@@ -47,6 +50,8 @@ pub struct Project {
     pub webhooks: Vec<Webhook>,
     /// How long what commits replaced and removed is kept.
     pub keep_history: Duration,
+    /// The policies that are loaded.
+    pub policies: ProjectPolicies,
     /// Changes that were not published, of runs that ended.
     pub kept: Kept,
     /// What was refused and is not written down yet.
@@ -114,13 +119,16 @@ impl Project {
                 Effect::RecoverCommits => recover(&opened),
             })
         };
+        let policies = ProjectPolicies::default();
+        let (decider, ejected) = policies.decider();
         let coordinator = Coordinator::open(OpenOptions {
             database: home.database(),
             profiles: config.profiles,
             clock: Arc::clone(clock),
-            decide: Box::new(HostOrder),
+            decide: Box::new(decider),
             effects,
         })?;
+        watch_ejected(coordinator.clone(), ejected);
         let workspace = open_workspace(root, &coordinator)?;
         // Set once, just here.
         let _ = opened.set(Arc::downgrade(&workspace));
@@ -134,6 +142,7 @@ impl Project {
             checks,
             webhooks: config.webhooks,
             keep_history: config.keep_history,
+            policies,
             kept,
             audit,
             presence,

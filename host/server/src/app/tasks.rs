@@ -8,9 +8,12 @@ use longhouse_core::{
     Nothing, Reply, Stands, StoredTask, TaskBody, TaskCommand, TaskId, TaskPatch, TaskRefusal, TaskReply,
     Why,
 };
-use longhouse_store::{TaskFilter, TaskRecord};
+use longhouse_store::{EventFilter, StoredEvent, TaskFilter, TaskRecord};
 
 use super::{AppError, By, Project};
+
+/// As many grants of one task are looked at: no task has more.
+const GRANTS: u32 = 10_000;
 
 /// What a claim led to.
 #[derive(Debug)]
@@ -179,14 +182,21 @@ pub async fn records(project: &Arc<Project>, filter: TaskFilter) -> Result<Vec<T
     records.await
 }
 
-/// Why a task runs or does not, most telling first.
+/// Why a task runs or does not, most telling first; and the event of its last grant, if there was one.
 ///
 /// # Errors
 /// When there is none.
-pub async fn why(project: &Project, agent: AgentName, id: TaskId) -> Result<Vec<Why>, AppError> {
+pub async fn why(
+    project: &Arc<Project>,
+    agent: AgentName,
+    id: TaskId,
+) -> Result<(Vec<Why>, Option<StoredEvent>), AppError> {
     let reply = ask(project, agent, TaskCommand::Why(id)).await?;
     let TaskReply::Why(why) = reply else { return Err(AppError::Confused) };
-    Ok(why)
+    let types = vec!["task.claimed".to_owned()];
+    let filter = EventFilter { types, task: Some(id), limit: GRANTS, after: 0 };
+    let grants = project.read(move |reads| reads.events(&filter)).await?;
+    Ok((why, grants.into_iter().next_back()))
 }
 
 async fn ask(project: &Project, agent: AgentName, command: TaskCommand) -> Result<TaskReply, AppError> {

@@ -24,12 +24,15 @@ pub(super) struct Serve {
     /// Where to listen. Port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:7420")]
     listen: SocketAddr,
-    /// The directory of built guests; its `tools` are what agents run.
+    /// The directory of built guests; its `tools` are what agents run, its `policies` can be put in force.
     #[arg(long, value_name = "DIR", env = "LONGHOUSE_PLUGINS_DIR")]
     plugins: Option<PathBuf>,
     /// One more directory of tools; may be given several times.
     #[arg(long, value_name = "DIR")]
     tools: Vec<PathBuf>,
+    /// The directory of policies that can be put in force by their names, if not that of the plugins.
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
     /// Where compiled tools are kept: a directory of this user's alone.
     #[arg(long, env = "LONGHOUSE_CACHE_DIR")]
     cache_dir: Option<PathBuf>,
@@ -47,8 +50,11 @@ impl Serve {
             hand_over(&home, &token)?;
         }
         let cache_dir = Some(self.cache_dir.unwrap_or_else(|| home.dir().join("compiled")));
+        let shipped =
+            || self.plugins.as_ref().map(|plugins| plugins.join("policies")).filter(|dir| dir.is_dir());
+        let policies = self.policies.clone().or_else(shipped);
         let tools = tool_directories(self.plugins, self.tools)?;
-        let server = Server::open(ServeConfig { home, tools, cache_dir })?;
+        let server = Server::open(ServeConfig { home, tools, policies, cache_dir })?;
         let listener = TcpListener::bind(self.listen)
             .await
             .with_context(|| format!("cannot listen on {}", self.listen))?;

@@ -16,12 +16,14 @@ use longhouse_core::{
     LockId, LockRefusal, Publication, Refusal, Suspended, TalkRefusal, TaskRefusal, Unauthenticated,
 };
 use longhouse_engine::EngineError;
+use longhouse_engine::policy::PolicyError;
 use longhouse_store::{StoreError, SubmitError};
 use longhouse_workspace::{CommitError, Conflict, Difference, OUTSIDE, PRIVATE, WorkspaceError};
 use serde_json::{Map, Value, json};
 
 use crate::app::AppError;
 use crate::app::history::Stale;
+use crate::app::policies::PolicyRefusal;
 
 /// When a full inbox may have been read.
 const INBOX_FULL_RETRY: Duration = Duration::from_secs(30);
@@ -210,6 +212,7 @@ impl From<AppError> for ApiError {
                     current.and_then(|current| serde_json::from_str(&current.value).ok());
                 talk(&refusal).with("current_version", version).with("value", value)
             }
+            AppError::Policy(refusal) => policy(&refusal),
             AppError::NobodyToCheck | AppError::Confused | AppError::NoRandomness | AppError::CutOff => {
                 Self::internal(&error)
             }
@@ -246,6 +249,7 @@ impl From<Refusal> for ApiError {
                     .with("rule", format!("profiles.{profile}.limits.runs"))
                     .retry_after(Duration::from_secs(1))
             }
+            Refusal::NoEarlierPolicy(_) => answer(StatusCode::CONFLICT, "no_earlier_policy"),
             Refusal::NotAdmitted(_) => answer(StatusCode::FORBIDDEN, "not_admitted"),
             Refusal::NoSuchRun(_) => unknown_run(detail),
             Refusal::KeyReused => answer(StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
@@ -296,6 +300,38 @@ fn task(refusal: &TaskRefusal) -> ApiError {
     }
 }
 
+fn policy(refusal: &PolicyRefusal) -> ApiError {
+    let answer = |status, code| ApiError::new(status, code, refusal.to_string());
+    match refusal {
+        PolicyRefusal::Unusable(PolicyError::Host(error)) => ApiError::internal(error),
+        PolicyRefusal::Unusable(PolicyError::Configuration(_)) => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_policy_config").with("field", "config")
+        }
+        PolicyRefusal::Unusable(
+            PolicyError::TooLarge { .. }
+            | PolicyError::NotAComponent(_)
+            | PolicyError::Imports(_)
+            | PolicyError::WrongVersion { .. }
+            | PolicyError::NoPolicy { .. }
+            | PolicyError::Compile(_)
+            | PolicyError::Description(_)
+            | PolicyError::Setup(_)
+            | PolicyError::Tried(_),
+        ) => answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_policy"),
+        PolicyRefusal::WrongKind { is, .. } => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "wrong_policy_kind").with("kind", is.as_str())
+        }
+        PolicyRefusal::NoSuchPolicy { known, .. } => {
+            answer(StatusCode::NOT_FOUND, "unknown_policy").with("built_in", known.clone())
+        }
+        PolicyRefusal::NoSuchVersion(version) => {
+            answer(StatusCode::NOT_FOUND, "unknown_policy_version").with("version", version.as_str())
+        }
+        PolicyRefusal::NotDeterministic => answer(StatusCode::UNPROCESSABLE_ENTITY, "not_deterministic"),
+        PolicyRefusal::NotKept(error) => ApiError::internal(error),
+    }
+}
+
 fn lock(refusal: &LockRefusal) -> ApiError {
     let answer = |status, code| ApiError::new(status, code, refusal.to_string());
     let invalid = |field| answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", field);
@@ -320,6 +356,9 @@ fn lock(refusal: &LockRefusal) -> ApiError {
         LockRefusal::Queued { pattern, earlier } => answer(StatusCode::CONFLICT, "lock_awaited")
             .with("path", pattern.as_str())
             .with("earlier", json!({ "agent": earlier })),
+        LockRefusal::NotAllowed(reason) => {
+            answer(StatusCode::FORBIDDEN, "lock_not_allowed").with("reason", &**reason)
+        }
         LockRefusal::Deadlock { chain } => {
             answer(StatusCode::CONFLICT, "deadlock").with("chain", json!(chain))
         }

@@ -15,6 +15,7 @@ mod files;
 mod locks;
 mod message_body;
 mod messages;
+mod policies;
 mod progress;
 mod queue;
 mod request;

@@ -12,8 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::auth::{self, Gate};
 use super::request::{self, RequestIds};
 use super::{
-    ApiError, admin, audit, brief, changes, commits, crew, events, files, locks, messages, progress, queue,
-    runs, search, server, shared, tasks,
+    ApiError, admin, audit, brief, changes, commits, crew, events, files, locks, messages, policies,
+    progress, queue, runs, search, server, shared, tasks,
 };
 use crate::app::{App, Project};
 
@@ -122,6 +122,14 @@ fn routes() -> Vec<Route> {
         project(Method::POST, "/v1/projects/{project}/tasks/{id}/cancel", Role::Worker, post(tasks::cancel)),
         project(Method::POST, "/v1/projects/{project}/tasks/{id}/retry", Role::Worker, post(tasks::retry)),
         project(Method::GET, "/v1/projects/{project}/tasks/{id}/why", Role::Observer, get(tasks::why)),
+        project(Method::GET, "/v1/projects/{project}/policies", Role::Observer, get(policies::list)),
+        project(Method::PUT, "/v1/projects/{project}/policies/{kind}", Role::Admin, put(policies::set)),
+        project(
+            Method::POST,
+            "/v1/projects/{project}/policies/{kind}/rollback",
+            Role::Admin,
+            post(policies::roll_back),
+        ),
         project(Method::GET, "/v1/projects/{project}/queue", Role::Observer, get(queue::find)),
         project(Method::POST, "/v1/projects/{project}/queue/pause", Role::Coordinator, post(queue::pause)),
         project(Method::POST, "/v1/projects/{project}/queue/resume", Role::Coordinator, post(queue::resume)),

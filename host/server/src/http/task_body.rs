@@ -5,7 +5,7 @@ use longhouse_core::{
     Nothing, OnParentFailure, PathPattern, Priority, Progress, Stands, StoredTask, TaskId, TaskStatus,
     Timestamp, Usage, Verify, Why,
 };
-use longhouse_store::TaskRecord;
+use longhouse_store::{StoredEvent, TaskRecord};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -279,9 +279,28 @@ pub(super) fn why(why: &Why) -> Value {
             let detail = "no agent has all the capabilities it asks for";
             json!({ "code": "nobody_can", "detail": detail })
         }
-        Why::Ranked(rank) => {
+        Why::Ranked { rank, group, by } => {
             let detail = "its place in the order; a lower rank comes earlier";
-            json!({ "code": "ranked", "detail": detail, "rank": rank })
+            json!({ "code": "ranked", "detail": detail, "rank": rank, "group": group, "policy": by })
         }
     }
+}
+
+/// Why it was handed out, as the event of its last grant tells.
+pub(super) fn granted(event: &StoredEvent) -> Value {
+    let mut told: Value = serde_json::from_str(event.data.get()).unwrap_or_else(|_| json!({}));
+    let chosen = told.get("chosen");
+    let detail = match chosen.and_then(Value::as_str) {
+        Some("named") => "it was asked for by its id",
+        Some("oldest") => "it was the oldest, or tasks like it had been passed over again and again",
+        Some(_) => "it came first by its rank",
+        None => chosen.and_then(|chosen| chosen.get("picked")?.as_str()).unwrap_or("it was granted"),
+    };
+    let detail = detail.to_owned();
+    if let Value::Object(fields) = &mut told {
+        fields.insert("code".to_owned(), json!("granted"));
+        fields.insert("detail".to_owned(), json!(detail));
+        fields.insert("agent".to_owned(), json!(event.agent));
+    }
+    told
 }

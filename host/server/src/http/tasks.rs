@@ -195,8 +195,9 @@ pub(super) async fn why(
     Caller { project, agent, .. }: Caller,
     InPath(id): InPath,
 ) -> Result<Json<Value>, ApiError> {
-    let why = tasks::why(&project, agent.name, id.parse()?).await?;
-    Ok(Json(json!({ "why": why.iter().map(task_body::why).collect::<Vec<_>>() })))
+    let (why, grant) = tasks::why(&project, agent.name, id.parse()?).await?;
+    let why = why.iter().map(task_body::why).chain(grant.as_ref().map(task_body::granted));
+    Ok(Json(json!({ "why": why.collect::<Vec<_>>() })))
 }
 
 /// `GET /classic/task-queue.json`

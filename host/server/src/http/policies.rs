@@ -1,0 +1,118 @@
+//! `/policies`
+
+use axum::Json;
+use axum::extract::{Path, State};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use longhouse_core::{PolicyKind, PolicyVersion};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::ApiError;
+use super::auth::Caller;
+use super::extract::Change;
+use crate::app::App;
+use crate::app::policies::{self, Deciding, Wanted};
+
+/// What the host's own decisions are called.
+const HOST: &str = "host";
+
+/// What is to decide: one of the first three, and what it is configured with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyForm {
+    policy: Option<String>,
+    component: Option<String>,
+    version: Option<PolicyVersion>,
+    config: Option<Map<String, Value>>,
+}
+
+/// `GET /policies`
+pub(super) async fn list(
+    State(app): State<std::sync::Arc<App>>,
+    Caller { project, agent, .. }: Caller,
+) -> Result<Json<Value>, ApiError> {
+    let deciding = policies::find(&project, agent.name).await?;
+    let kinds: Map<String, Value> =
+        deciding.iter().map(|deciding| (deciding.kind.to_string(), body(deciding))).collect();
+    let built_in: Vec<&String> = app.policies.built_in.keys().collect();
+    Ok(Json(json!({ "policies": kinds, "built_in": built_in })))
+}
+
+/// `PUT /policies/{kind}`
+pub(super) async fn set(
+    State(app): State<std::sync::Arc<App>>,
+    caller: Caller,
+    Path((_, kind)): Path<(String, String)>,
+    Change { form, keyed }: Change<PolicyForm>,
+) -> Result<Json<Value>, ApiError> {
+    let kind = parsed(&kind)?;
+    let wanted = wanted(form)?;
+    let project = std::sync::Arc::clone(&caller.project);
+    let version = policies::set(&app, &project, caller.by(keyed), kind, wanted, app.clock.now()).await?;
+    Ok(Json(json!({ "kind": kind, "version": version })))
+}
+
+/// `POST /policies/{kind}/rollback`
+pub(super) async fn roll_back(
+    State(app): State<std::sync::Arc<App>>,
+    caller: Caller,
+    Path((_, kind)): Path<(String, String)>,
+    Change { form: Empty {}, keyed }: Change<Empty>,
+) -> Result<Json<Value>, ApiError> {
+    let kind = parsed(&kind)?;
+    let project = std::sync::Arc::clone(&caller.project);
+    let version = policies::roll_back(&app, &project, caller.by(keyed), kind).await?;
+    Ok(Json(json!({ "kind": kind, "version": version })))
+}
+
+/// No fields.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Empty {}
+
+fn parsed(kind: &str) -> Result<PolicyKind, ApiError> {
+    kind.parse().map_err(|error| ApiError::invalid("kind", error))
+}
+
+fn wanted(form: PolicyForm) -> Result<Wanted, ApiError> {
+    let config = form.config.map(Value::Object);
+    let configured = config.clone().unwrap_or_else(|| json!({}));
+    match (form.policy, form.component, form.version) {
+        (Some(policy), None, None) if policy == HOST && config.is_none() => Ok(Wanted::Host),
+        (Some(policy), None, None) if policy == HOST => {
+            Err(ApiError::invalid("config", "the host has nothing to be configured"))
+        }
+        (Some(policy), None, None) => Ok(Wanted::BuiltIn(policy, configured)),
+        (None, Some(text), None) => {
+            let bytes = STANDARD.decode(text).map_err(|error| ApiError::invalid("component", error))?;
+            Ok(Wanted::Component(bytes, configured))
+        }
+        (None, None, Some(version)) if config.is_none() => Ok(Wanted::Version(version)),
+        (None, None, Some(_)) => Err(ApiError::invalid("config", "a version has its own already")),
+        (..) => Err(ApiError::invalid(
+            "policy",
+            "say what is to decide by one of policy (a built-in one, or \"host\"), component (in base64) and version",
+        )),
+    }
+}
+
+fn body(deciding: &Deciding) -> Value {
+    let Deciding { kind: _, in_force, facts, record } = deciding;
+    let name = facts.as_ref().map_or(HOST, |facts| &facts.name);
+    json!({
+        "name": name,
+        "version": in_force.version,
+        "before": in_force.before,
+        "code_version": facts.as_ref().map(|facts| &facts.code_version),
+        "summary": facts.as_ref().map(|facts| &facts.summary),
+        "config": facts.as_ref().map(|facts| &facts.config),
+        "added_at_ms": facts.as_ref().map(|facts| facts.added_at_ms),
+        "added_by": facts.as_ref().map(|facts| &facts.added_by),
+        "calls": record.calls,
+        "faults": record.faults,
+        "skipped": record.skipped,
+        "took_us": u64::try_from(record.took.as_micros()).unwrap_or(u64::MAX),
+        "last_fault": record.last_fault,
+    })
+}
