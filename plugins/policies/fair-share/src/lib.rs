@@ -31,8 +31,10 @@ impl Default for FairShare {
 const UNIT: u128 = 1 << 32;
 
 impl FairShare {
-    fn weight_of(&self, tenant: &str) -> u128 {
-        self.weights.get(tenant).copied().unwrap_or(self.weight).into()
+    /// How much of its share a tenant has: of what is held now, and of what was of late.
+    fn share(&self, tenant: &str, held: u32, served_ms: u64) -> (u128, u128) {
+        let weight: u128 = self.weights.get(tenant).copied().unwrap_or(self.weight).into();
+        (u128::from(held) * UNIT / weight, u128::from(served_ms) * UNIT / weight)
     }
 }
 
@@ -65,27 +67,23 @@ impl Ranker for FairShare {
 impl Scheduler for FairShare {
     fn select(&self, claim: &Claim) -> Vec<Pick> {
         let mut held: Vec<u32> = claim.groups.iter().map(|group| group.held).collect();
+        // For each group, so that nothing is divided for each candidate.
+        let mut shares: Vec<(u128, u128)> =
+            claim.groups.iter().map(|group| self.share(&group.name, group.held, group.served_ms)).collect();
         let mut left: Vec<(u32, &Candidate)> = (0..).zip(&claim.window).collect();
         let mut picks = Vec::new();
         while picks.len() < usize::try_from(claim.want).unwrap_or(usize::MAX) {
-            let share = |(_, candidate): &(u32, &Candidate)| {
-                let group = claim.group(candidate);
-                let weight = self.weight_of(&group.name);
-                let held = u128::from(held[candidate.group as usize]);
-                (
-                    held * UNIT / weight,
-                    u128::from(group.served_ms) * UNIT / weight,
-                    candidate.key,
-                    candidate.task,
-                )
+            let place = |(_, candidate): &(u32, &Candidate)| {
+                (shares[candidate.group as usize], candidate.key, candidate.task)
             };
-            let Some(best) = (0..left.len()).min_by_key(|place| share(&left[*place])) else { break };
+            let Some(best) = (0..left.len()).min_by_key(|at| place(&left[*at])) else { break };
             let (index, candidate) = left.swap_remove(best);
             let group = claim.group(candidate);
             let holds = &mut held[candidate.group as usize];
             let served = group.served_ms / 1_000;
             let reason = format!("{} holds {holds} and had {served} s of late", shown(&group.name));
             *holds += 1;
+            shares[candidate.group as usize] = self.share(&group.name, *holds, group.served_ms);
             picks.push(Pick { index, reason });
         }
         picks
