@@ -192,17 +192,16 @@ fn begin(seed: u64) -> (TestServer, Vec<Worker>, Tree) {
     (server, workers, tree)
 }
 
-/// Every word that was accepted is in one place, and none is in two.
-fn check_words(tree: &Tree, workers: &[Worker]) {
+/// Every word that was accepted is in one place, and none is in two, save so many.
+fn check_words(tree: &Tree, workers: &[Worker], doubles: usize) {
     let mut found: BTreeMap<&str, usize> = BTreeMap::new();
     for content in tree.values().filter_map(|content| content.as_deref()) {
         for word in std::str::from_utf8(content).unwrap().split_whitespace().filter(|word| *word != "end") {
             *found.entry(word).or_default() += 1;
         }
     }
-    for (word, count) in &found {
-        assert_eq!(*count, 1, "{word} is there {count} times");
-    }
+    let doubled: Vec<_> = found.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(doubled.len() <= doubles, "not only once: {doubled:?}");
     for worker in workers {
         let lost: Vec<_> = worker.accepted.iter().filter(|word| !found.contains_key(word.as_str())).collect();
         assert!(lost.is_empty(), "accepted, and gone: {lost:?}");
@@ -378,6 +377,13 @@ impl<'a> Outsider<'a> {
     }
 }
 
+/// What the history has besides what commits replaced or removed.
+fn given_way(server: &TestServer) -> Vec<String> {
+    let history = std::fs::read_dir(server.path(".longhouse/history")).unwrap().map(|entry| entry.unwrap());
+    let others = history.filter(|entry| !entry.file_name().to_str().unwrap().starts_with('h'));
+    others.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect()
+}
+
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
@@ -414,11 +420,14 @@ fn somebody_outside_at_work_loses_nothing_and_what_they_did_is_in_the_journal() 
     let mut them = Worker::new(AGENTS, server.worker(), 0);
     them.accepted = std::mem::take(&mut outsider.written);
     workers.push(them);
+    // What the server gave way to, and they then replaced: they may have seen what was refused, and kept that.
+    let given_way = given_way(&server);
+    let kept = |word: &String| given_way.iter().any(|content| words(content).any(|kept| kept == word));
     for worker in &mut workers {
-        worker.accepted.retain(|word| !outsider.ruined.contains(word));
+        worker.accepted.retain(|word| !outsider.ruined.contains(word) && !kept(word));
     }
     let now = tree(server.dir());
-    check_words(&now, &workers);
+    check_words(&now, &workers, given_way.len());
 
     // What the journal says last of each path is what lies there: theirs is on record, at the latest by now.
     admin.post("/fs/rescan", &json!({})).expect(200);
@@ -441,9 +450,10 @@ fn somebody_outside_at_work_loses_nothing_and_what_they_did_is_in_the_journal() 
     }
     let refusals: usize = workers.iter().map(|worker| worker.refusals).sum();
     println!(
-        "{} changes from outside, {found} on record, {} words replaced unseen, {refusals} refusals",
+        "{} changes from outside, {found} on record, {} words replaced unseen, {} times given way, {refusals} refusals",
         outsider.count,
-        outsider.ruined.len()
+        outsider.ruined.len(),
+        given_way.len()
     );
     assert!(found > 100, "{found}");
 }
@@ -471,7 +481,7 @@ fn the_journal_and_the_files_agree_after_two_hundred_kills() {
         for worker in &mut workers {
             worker.agent = server.stranger(Some(worker.agent.token()));
         }
-        check_words(&tree(server.dir()), &workers);
+        check_words(&tree(server.dir()), &workers, 0);
     }
     let now = tree(server.dir());
     let commits = replay(&server.admin(), &mut replayed);

@@ -11,6 +11,7 @@ pub(crate) mod tests;
 mod whole;
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use longhouse_core::{
@@ -241,10 +242,12 @@ impl Workspace {
                 "somebody outside changed a path before a commit was put in place there"
             );
             let Some(staged) = external.staged else { continue };
-            // What the commit would have put there is not lost either.
-            let kept = self.files.rename(&Place::Staged(staged.clone()), &Place::Kept(staged));
-            if let Err(error) = kept {
-                tracing::error!(%error, "it could not be moved to the history");
+            // What the commit would have put there is not lost either, nor what they wrote something over.
+            match self.files.rename(&Place::Staged(staged.clone()), &Place::Kept(staged)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::error!(%error, "it could not be moved to the history");
+                }
+                Ok(()) | Err(_) => {}
             }
         }
         for unfinished in unfinished.into_iter().take(finished) {
@@ -506,7 +509,13 @@ impl Workspace {
     /// Nothing of a commit is in place any more. Nobody looks at it again once that is recorded: what was taken back has to
     /// be safe.
     fn give_up(&self, number: CommitNumber, redo: &RedoList, why: Abort) -> Result<(), CommitError> {
-        self.files.sync(&touched(redo)).map_err(|source| {
+        let mut directories = touched(redo);
+        // Whatever is somebody else's went to the history.
+        directories.extend(redo.changes().iter().filter_map(|change| match &change.operation {
+            Operation::Put { staged } => Some(Place::Kept(staged.clone())),
+            Operation::Remove | Operation::Move { .. } | Operation::Found => None,
+        }));
+        self.files.sync(&directories).map_err(|source| {
             CommitError::Unknown(Stopped::HalfDone { path: ProjectPath::root(), source })
         })?;
         self.gate.abort(Undo::Intended(number), why);

@@ -111,13 +111,16 @@ pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
     match (&change.operation, change.base) {
         (Operation::Put { staged }, None) => first(disk.rename(&Place::Staged(staged.clone()), &path)),
         (Operation::Put { staged }, Some(base)) => {
-            let staged = Place::Staged(staged.clone());
+            let (name, staged) = (staged, Place::Staged(staged.clone()));
             first(disk.exchange(&staged, &path))?;
-            if !holds(disk, &staged, base)? {
-                disk.exchange(&staged, &path)?;
-                return Err(Obstacle::Other);
+            if disk.version(&staged)? == Some(base) {
+                return Ok(disk.rename(&staged, &kept(change)?)?);
             }
-            Ok(disk.rename(&staged, &kept(change)?)?)
+            give_way(disk, &staged, &path, change.new)?;
+            if disk.version(&staged)? != change.new {
+                disk.rename(&staged, &Place::Kept(name.clone()))?;
+            }
+            Err(Obstacle::Other)
         }
         (Operation::Remove, base) => {
             let kept = kept(change)?;
@@ -137,12 +140,9 @@ pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
             }
             arrive(disk, change).map_err(|obstacle| {
                 let back = match &obstacle {
-                    Obstacle::Other | Obstacle::Refused(_) => {
-                        disk.rename(&kept, &from).map_err(Obstacle::from)
-                    }
+                    Obstacle::Other | Obstacle::Refused(_) => go_back(disk, change, &kept, &from),
                     Obstacle::Midway(_) => Ok(()),
                 };
-                // Should somebody have taken its place meanwhile, it stays in the history.
                 match back {
                     Err(Obstacle::Midway(error)) => Obstacle::Midway(error),
                     Ok(()) | Err(Obstacle::Other | Obstacle::Refused(_)) => obstacle,
@@ -161,11 +161,43 @@ pub(super) fn arrive(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
         return Ok(disk.mark(&kept)?);
     };
     first(disk.exchange(&kept, &path))?;
-    if !holds(disk, &kept, base)? {
-        disk.exchange(&kept, &path)?;
-        return Err(Obstacle::Other);
+    if disk.version(&kept)? == Some(base) {
+        return Ok(());
+    }
+    give_way(disk, &kept, &path, change.new)?;
+    Err(Obstacle::Other)
+}
+
+/// Puts back in the project what was taken out of it, in place of `ours`: should somebody outside have come in between,
+/// what they left last. What is in the private place then is ours, or what they have written something over, or, if nothing
+/// lies in the project any more, what they have taken away.
+pub(super) fn give_way(
+    disk: &dyn Disk,
+    private: &Place,
+    path: &Place,
+    ours: Option<Version>,
+) -> Result<(), Obstacle> {
+    /// With somebody who is quicker so often, what they wrote before ends up in the history, if not in the project.
+    const ROUNDS: usize = 64;
+    let mut lies_there = ours;
+    for _ in 0..ROUNDS {
+        let put_back = disk.version(private)?;
+        match disk.exchange(private, path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            exchanged => exchanged?,
+        }
+        if disk.version(private)? == lies_there {
+            return Ok(());
+        }
+        lies_there = put_back;
     }
     Ok(())
+}
+
+/// The end of a move that comes to nothing. What is somebody else's by now, or cannot go back because somebody took its
+/// place, stays in the history.
+fn go_back(disk: &dyn Disk, change: &Change, kept: &Place, from: &Place) -> Result<(), Obstacle> {
+    if disk.version(kept)? == change.new { Ok(disk.rename(kept, from)?) } else { Err(Obstacle::Other) }
 }
 
 /// Takes one change back. Its mark goes first: should that be all that is done, the change is in place without it, as
@@ -176,31 +208,42 @@ fn take_back(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
         return Err(Obstacle::Other);
     }
     match (&change.operation, change.base) {
-        (Operation::Put { staged }, None) => Ok(disk.rename(&path, &Place::Staged(staged.clone()))?),
+        (Operation::Put { staged: name }, None) => {
+            let staged = Place::Staged(name.clone());
+            disk.rename(&path, &staged)?;
+            if disk.version(&staged)? == change.new {
+                return Ok(());
+            }
+            match disk.rename(&staged, &path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    Ok(disk.rename(&staged, &Place::Kept(name.clone()))?)
+                }
+                renamed => Ok(renamed?),
+            }
+        }
         (Operation::Put { staged }, Some(_)) => {
-            let staged = Place::Staged(staged.clone());
-            disk.rename(&kept(change)?, &staged)?;
-            Ok(disk.exchange(&staged, &path)?)
+            let (kept, staged) = (kept(change)?, Place::Staged(staged.clone()));
+            disk.rename(&kept, &staged)?;
+            give_way(disk, &staged, &path, change.new)?;
+            if disk.version(&staged)? == change.new { Ok(()) } else { Ok(disk.rename(&staged, &kept)?) }
         }
         (Operation::Remove, _) => Ok(disk.rename(&kept(change)?, &path)?),
         (Operation::Move { from }, None) => {
             let kept = kept(change)?;
             disk.unmark(&kept)?;
             disk.rename(&path, &kept)?;
-            Ok(disk.rename(&kept, &Place::Project(from.clone()))?)
+            match go_back(disk, change, &kept, &Place::Project(from.clone())) {
+                Err(Obstacle::Other) if disk.version(&kept)? != change.new => Ok(disk.rename(&kept, &path)?),
+                back => back,
+            }
         }
         (Operation::Move { from }, Some(_)) => {
             let kept = kept(change)?;
-            disk.exchange(&kept, &path)?;
-            Ok(disk.rename(&kept, &Place::Project(from.clone()))?)
+            give_way(disk, &kept, &path, change.new)?;
+            go_back(disk, change, &kept, &Place::Project(from.clone()))
         }
         (Operation::Found, _) => Ok(()),
     }
-}
-
-/// Whether this lies there.
-fn holds(disk: &dyn Disk, place: &Place, version: Version) -> Result<bool, Obstacle> {
-    Ok(disk.version(place)? == Some(version))
 }
 
 /// Where the base goes, or the mark.

@@ -2,7 +2,7 @@
 
 use longhouse_core::{Change, CommitNumber, EntryName, Operation, ProjectPath, Unfinished, Version};
 
-use super::apply::{Obstacle, arrive, kept, place};
+use super::apply::{Obstacle, arrive, give_way, kept, place};
 use super::{Disk, Place, Stopped};
 
 /// A path that somebody outside changed before a commit could be put in place there. What they left stays; what the
@@ -76,12 +76,17 @@ fn finish(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
         (Operation::Put { staged }, Some(base)) => {
             let staged = Place::Staged(staged.clone());
             match disk.version(&staged)? {
-                None => Ok(()),
+                None if disk.version(&kept(change)?)?.is_some() => Ok(()),
+                // It had given way already.
+                None => Err(Obstacle::Other),
                 came_out if came_out == change.new => place(disk, change),
                 // It was exchanged, and what came out not yet looked at, or not yet kept.
                 Some(came_out) if came_out == base => Ok(disk.rename(&staged, &kept(change)?)?),
                 Some(_) => {
-                    disk.exchange(&staged, &path)?;
+                    let lies_there = disk.version(&path)?;
+                    if lies_there == change.new || lies_there == Some(base) {
+                        give_way(disk, &staged, &path, lies_there)?;
+                    }
                     Err(Obstacle::Other)
                 }
             }
