@@ -291,6 +291,9 @@ fn encoded(kind: &str, name: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(component(kind, name))
 }
 
+/// After how long something that should come does not.
+const PATIENCE: Duration = Duration::from_secs(50);
+
 /// Waits until the scheduler in force ranks whatever waits.
 fn wait_until_it_serves(admin: &Agent, task: &str, version: &Value) {
     let by = || {
@@ -298,7 +301,9 @@ fn wait_until_it_serves(admin: &Agent, task: &str, version: &Value) {
         let ranked = why.as_array().unwrap().iter().find(|why| why["code"] == "ranked").cloned();
         ranked.unwrap_or_else(|| panic!("{why}"))["policy"].clone()
     };
+    let begun = Instant::now();
     while by() != *version {
+        assert!(begun.elapsed() < PATIENCE, "{version} does not serve; it is still {}", by());
         thread::yield_now();
     }
 }
@@ -372,7 +377,7 @@ fn what_cannot_be_put_in_force_changes_nothing() {
 
 #[test]
 fn schedulers_are_swapped_while_agents_claim() {
-    const CLIENTS: usize = 16;
+    const CLIENTS: usize = 64;
     const SWAPS: usize = 100;
     let server = TestServer::start();
     let admin = server.admin();

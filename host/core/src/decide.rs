@@ -46,38 +46,55 @@ pub enum Choosing {
 
 /// What a policy may be asked during a step, by its version: `None` is the host itself, which also decides for whatever
 /// version is unknown, fails or is too slow. Calls block; an implementation bounds its own time.
+///
+/// What an implementation leaves out, the host decides: every run the profile allows is admitted, tasks that touch the same
+/// paths come one after another, and a point of priority is worth a minute of waiting, so that nothing waits for ever.
 pub trait Decide {
     /// Whether this version can be asked.
-    fn offers(&mut self, version: &PolicyVersion) -> bool;
+    fn offers(&mut self, _version: &PolicyVersion) -> bool {
+        false
+    }
 
     /// What a scheduler does besides ranking.
-    fn choosing(&mut self, by: Option<&PolicyVersion>) -> Choosing;
+    fn choosing(&mut self, _by: Option<&PolicyVersion>) -> Choosing {
+        Choosing::No
+    }
 
     /// Where tasks come among those that are ready: a place for each, in their order.
-    fn rank(&mut self, by: Option<&PolicyVersion>, tasks: &[&Task], now: Timestamp) -> Vec<(Rank, Group)>;
+    fn rank(&mut self, _by: Option<&PolicyVersion>, tasks: &[&Task], _now: Timestamp) -> Vec<(Rank, Group)> {
+        tasks.iter().map(|task| (rank_by_priority(task), Group::default())).collect()
+    }
 
     /// Which of the first tasks an agent is given: places in the window, each at most once. Nothing leaves it to the ranks.
-    fn choose(&mut self, by: &PolicyVersion, choice: &Choice<'_>) -> Vec<Pick>;
+    fn choose(&mut self, _by: &PolicyVersion, _choice: &Choice<'_>) -> Vec<Pick> {
+        Vec::new()
+    }
 
     /// What becomes of a request for a lock, where `held` are those in force about some of the same paths.
     fn judge(
         &mut self,
-        by: Option<&PolicyVersion>,
-        request: &LockAsked<'_>,
-        held: &[LockHeld<'_>],
-    ) -> LockVerdict;
+        _by: Option<&PolicyVersion>,
+        _request: &LockAsked<'_>,
+        _held: &[LockHeld<'_>],
+    ) -> LockVerdict {
+        LockVerdict::Allow
+    }
 
     /// Whether a task may begin while `running`, which touch some of the same paths, are in progress.
-    fn may_overlap(&mut self, by: Option<&PolicyVersion>, task: &Task, running: &[&Task]) -> bool;
+    fn may_overlap(&mut self, _by: Option<&PolicyVersion>, _task: &Task, _running: &[&Task]) -> bool {
+        false
+    }
 
     /// Whether this run may begin, and within what besides these limits.
     fn review(
         &mut self,
-        by: Option<&PolicyVersion>,
-        run: &RunRequest,
-        limits: &Limits,
-        agent: &AgentFacts,
-    ) -> Admit;
+        _by: Option<&PolicyVersion>,
+        _run: &RunRequest,
+        _limits: &Limits,
+        _agent: &AgentFacts,
+    ) -> Admit {
+        Admit::Allow
+    }
 }
 
 /// A claim that a scheduler decides about.
@@ -192,52 +209,11 @@ pub enum Chosen {
     Picked(Arc<str>),
 }
 
-/// The host's own decisions, in force where no policy is: every run the profile allows is admitted, tasks
-/// that touch the same paths come one after another, and a point of priority is worth a minute of waiting,
-/// so that nothing waits for ever.
+/// The host's own decisions, in force where no policy is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HostOrder;
 
-impl Decide for HostOrder {
-    fn offers(&mut self, _version: &PolicyVersion) -> bool {
-        false
-    }
-
-    fn choosing(&mut self, _by: Option<&PolicyVersion>) -> Choosing {
-        Choosing::No
-    }
-
-    fn rank(&mut self, _by: Option<&PolicyVersion>, tasks: &[&Task], _now: Timestamp) -> Vec<(Rank, Group)> {
-        tasks.iter().map(|task| (rank_by_priority(task), Group::default())).collect()
-    }
-
-    fn choose(&mut self, _by: &PolicyVersion, _choice: &Choice<'_>) -> Vec<Pick> {
-        Vec::new()
-    }
-
-    fn judge(
-        &mut self,
-        _by: Option<&PolicyVersion>,
-        _request: &LockAsked<'_>,
-        _held: &[LockHeld<'_>],
-    ) -> LockVerdict {
-        LockVerdict::Allow
-    }
-
-    fn may_overlap(&mut self, _by: Option<&PolicyVersion>, _task: &Task, _running: &[&Task]) -> bool {
-        false
-    }
-
-    fn review(
-        &mut self,
-        _by: Option<&PolicyVersion>,
-        _run: &RunRequest,
-        _limits: &Limits,
-        _agent: &AgentFacts,
-    ) -> Admit {
-        Admit::Allow
-    }
-}
+impl Decide for HostOrder {}
 
 /// When the task was made, a minute earlier for each point of its priority.
 pub(crate) fn rank_by_priority(task: &Task) -> Rank {
@@ -248,14 +224,14 @@ pub(crate) fn rank_by_priority(task: &Task) -> Rank {
 
 /// What was lately, halved again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Decaying {
+pub(crate) struct Decaying {
     amount: u64,
     at: Timestamp,
 }
 
 impl Decaying {
     /// What is left of it at `now`, after how many milliseconds half of it counts no more.
-    pub const fn at(self, now: Timestamp, half_life_ms: u64) -> u64 {
+    pub(crate) const fn at(self, now: Timestamp, half_life_ms: u64) -> u64 {
         let passed = now.as_millis().saturating_sub(self.at.as_millis());
         let halvings = passed / half_life_ms;
         if halvings >= u64::BITS as u64 {
@@ -268,7 +244,7 @@ impl Decaying {
 
     /// With this much more.
     #[must_use]
-    pub const fn plus(self, amount: u64, now: Timestamp, half_life_ms: u64) -> Self {
+    pub(crate) const fn plus(self, amount: u64, now: Timestamp, half_life_ms: u64) -> Self {
         Self { amount: self.at(now, half_life_ms).saturating_add(amount), at: now }
     }
 }

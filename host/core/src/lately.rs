@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{AgentName, Decaying, PathPattern, ProjectPath, Timestamp};
+use crate::decide::Decaying;
+use crate::{AgentName, PathPattern, ProjectPath, Timestamp};
 
 /// How many files are remembered that an agent changed.
 const FILES: usize = 32;

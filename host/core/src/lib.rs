@@ -49,8 +49,8 @@ pub use crew::{
     CrewRow, CrewSeed, Gone, Heartbeat, Interrupt, MemberFacts, Presence, Spender, Standing, Usage,
 };
 pub use decide::{
-    Admit, Candidate, Choice, Choosing, Chosen, Decaying, Decide, Group, GroupFacts, HostOrder, LockAsked,
-    LockHeld, LockVerdict, Pick, Rank,
+    Admit, Candidate, Choice, Choosing, Chosen, Decide, Group, GroupFacts, HostOrder, LockAsked, LockHeld,
+    LockVerdict, Pick, Rank,
 };
 pub use directory::{Directory, Identity, Unauthenticated};
 pub use event::{Event, EventKind};

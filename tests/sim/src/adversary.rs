@@ -1,8 +1,8 @@
 //! Policies that decide as they like: at worst the order of work is theirs, and no promise.
 
 use longhouse_core::{
-    Admit, AgentFacts, Choice, Choosing, Decide, Group, HostOrder, Limits, LockAsked, LockHeld, LockVerdict,
-    Pick, PolicyVersion, Rank, RunRequest, Task, Timestamp,
+    Choice, Choosing, Decide, Group, HostOrder, LockAsked, LockHeld, LockVerdict, Pick, PolicyVersion, Rank,
+    Task, Timestamp,
 };
 
 use crate::random::Random;
@@ -61,9 +61,5 @@ impl Decide for Adversary {
 
     fn may_overlap(&mut self, by: Option<&PolicyVersion>, _: &Task, _: &[&Task]) -> bool {
         by.is_some() && self.0.permille(500)
-    }
-
-    fn review(&mut self, _: Option<&PolicyVersion>, _: &RunRequest, _: &Limits, _: &AgentFacts) -> Admit {
-        Admit::Allow
     }
 }

@@ -12,7 +12,10 @@ use crate::{AgentName, Capability, Choosing, Group, Label, PolicyVersion, Rank, 
 pub(crate) const OLDEST_EVERY: u64 = 16;
 
 /// The most candidates that a scheduler is shown.
-const WINDOW: usize = 64;
+const MOST: usize = 64;
+
+/// How many it is shown, unless there are more groups, or it looks for what is near: then the further it sees the better.
+const FEW: usize = 16;
 
 /// What tasks of one bucket have in common besides their assignee.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -218,15 +221,19 @@ impl Index {
             self.satisfied(agent, capabilities, open).filter_map(|id| self.buckets.get(&id)).collect();
         let mut heads: Vec<(&'a Place, &'a Group, &'a Bucket)> = buckets
             .iter()
-            .flat_map(|bucket| bucket.heads.iter().take(WINDOW).map(|(place, group)| (place, group, *bucket)))
+            .flat_map(|bucket| bucket.heads.iter().take(MOST).map(|(place, group)| (place, group, *bucket)))
             .collect();
         heads.sort_unstable_by_key(|(place, ..)| **place);
-        heads.truncate(WINDOW);
+        heads.truncate(MOST);
+        let size = match self.order.choosing {
+            Choosing::Yes { wants_near: true } => MOST,
+            Choosing::Yes { wants_near: false } | Choosing::No => heads.len().max(FEW),
+        };
         let order =
             |(_, group, bucket): (_, &'a Group, &'a Bucket)| Some((bucket.groups.get(group)?.iter(), group));
         let mut rest: Vec<_> = heads.into_iter().filter_map(order).collect();
-        let mut window = Vec::with_capacity(WINDOW);
-        while window.len() < WINDOW && !rest.is_empty() {
+        let mut window = Vec::with_capacity(size);
+        while window.len() < size && !rest.is_empty() {
             let mut round = Vec::with_capacity(rest.len());
             rest.retain_mut(|(order, group)| match order.next() {
                 Some((rank, id)) => {
@@ -236,10 +243,17 @@ impl Index {
                 None => false,
             });
             round.sort_unstable();
-            round.truncate(WINDOW - window.len());
+            round.truncate(size - window.len());
             window.append(&mut round);
         }
         window
+    }
+
+    /// Lets go of so many tasks of an index that serves no more; whether any are left.
+    pub(crate) fn drain(&mut self, count: usize) -> bool {
+        let some: Vec<TaskId> = self.places.keys().take(count).copied().collect();
+        some.into_iter().for_each(|id| self.remove(id));
+        !self.is_empty()
     }
 
     /// How many tasks of a group are ready, if the scheduler chooses.
@@ -416,7 +430,7 @@ mod tests {
             window.iter().map(|(_, id, _)| id.0).collect()
         };
         let window = ids(&index, &[]);
-        assert_eq!((window.len(), &window[..4]), (WINDOW, &[0, 300, 1, 2][..]));
+        assert_eq!((window.len(), &window[..4]), (FEW, &[0, 300, 1, 2][..]));
         assert_eq!(ids(&index, &caps(["api"]))[..3], [301, 0, 300]);
         index.remove(TaskId(0));
         index.remove(TaskId(300));

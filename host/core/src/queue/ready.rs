@@ -22,6 +22,10 @@ pub struct Placing {
 pub(crate) struct Ready {
     serving: Index,
     next: Option<Successor>,
+    /// Those that serve no more. To drop one of a million tasks at once would keep claims waiting.
+    retired: Vec<Index>,
+    /// When the next tasks of those are let go of.
+    drained_at: Timestamp,
 }
 
 /// An order that takes over once every task has its place in it.
@@ -81,7 +85,9 @@ impl Ready {
     /// Another order takes over, once all tasks are ranked by it.
     pub(crate) fn succeed(&mut self, order: Order, now: Timestamp) {
         let late = BTreeSet::new();
-        self.next = Some(Successor { index: Index::new(order), ranked_to: TaskId(0), late, due: now });
+        let next = Successor { index: Index::new(order), ranked_to: TaskId(0), late, due: now };
+        let abandoned = self.next.replace(next).map(|next| next.index);
+        self.retire(abandoned, now);
     }
 
     /// Of the order that takes over: up to which task all are ranked, and which of those are not.
@@ -113,14 +119,33 @@ impl Ready {
     }
 
     /// The order that was to take over does.
-    pub(crate) fn take_over(&mut self) {
+    pub(crate) fn take_over(&mut self, now: Timestamp) {
         if let Some(next) = self.next.take() {
-            self.serving = next.index;
+            let before = std::mem::replace(&mut self.serving, next.index);
+            self.retire(Some(before), now);
         }
     }
 
-    /// When the next tasks are to be ranked, if another order takes over.
+    fn retire(&mut self, index: Option<Index>, now: Timestamp) {
+        let Some(index) = index.filter(|index| !index.is_empty()) else { return };
+        if self.retired.is_empty() {
+            self.drained_at = now;
+        }
+        self.retired.push(index);
+    }
+
+    /// Lets go of so many tasks of what serves no more. The next of them are at `due`.
+    pub(crate) fn drain(&mut self, count: usize, due: Timestamp) {
+        self.drained_at = due;
+        if self.retired.last_mut().is_some_and(|index| !index.drain(count)) {
+            self.retired.pop();
+        }
+    }
+
+    /// When the next tasks are to be ranked, if another order takes over, or let go of.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.next.as_ref().map(|next| next.due)
+        let ranking = self.next.as_ref().map(|next| next.due);
+        let draining = (!self.retired.is_empty()).then_some(self.drained_at);
+        ranking.into_iter().chain(draining).min()
     }
 }

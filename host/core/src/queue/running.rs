@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AgentName, Decaying, Group, Label, Task, TaskId, TaskStatus, Timestamp};
+use crate::decide::Decaying;
+use crate::{AgentName, Group, Label, Task, TaskId, TaskStatus, Timestamp};
 
 /// After how long what a group was served counts for half, in milliseconds.
 const HALF_LIFE_MS: u64 = 10 * 60 * 1_000;

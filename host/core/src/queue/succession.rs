@@ -19,9 +19,10 @@ impl Queue {
         self.ready.succeed(Order { number, by, choosing }, now);
     }
 
-    /// Ranks some tasks by the order that takes over, if one does; whether it has taken over.
-    pub(crate) fn rank_some(&mut self, decide: &mut dyn Decide, now: Timestamp) -> bool {
-        let Some((order, ranked_to, late)) = self.ready.succession() else { return false };
+    /// Ranks some tasks by the order that takes over, if one does, and lets go of some in those before.
+    pub(crate) fn rank_some(&mut self, decide: &mut dyn Decide, now: Timestamp) {
+        self.ready.drain(AT_ONCE, now.plus_millis(PAUSE_MS));
+        let Some((order, ranked_to, late)) = self.ready.succession() else { return };
         let (number, by) = (order.number, order.by.clone());
         let late: Vec<TaskId> = late.iter().take(AT_ONCE).copied().collect();
         let ahead = self.tasks.range((Excluded(ranked_to), Unbounded)).map(|(id, _)| *id);
@@ -50,10 +51,9 @@ impl Queue {
         let to = ahead.last().copied().unwrap_or(ranked_to);
         self.ready.ranked(to, &late, now.plus_millis(PAUSE_MS));
         if is_last {
-            self.ready.take_over();
+            self.ready.take_over(now);
             self.stirred = true;
         }
-        is_last
     }
 
     /// A task has this place in the order that takes over; in the one that serves it keeps its own.

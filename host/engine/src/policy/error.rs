@@ -52,9 +52,6 @@ pub enum PolicyError {
     /// It failed when it was tried.
     #[error("{0} when it was tried")]
     Tried(Fault),
-    /// A directory or thread of ours could not be had.
-    #[error("the server could not load it")]
-    Host(#[from] crate::EngineError),
 }
 
 /// What a policy did wrong in one call.

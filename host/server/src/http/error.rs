@@ -303,7 +303,6 @@ fn task(refusal: &TaskRefusal) -> ApiError {
 fn policy(refusal: &PolicyRefusal) -> ApiError {
     let answer = |status, code| ApiError::new(status, code, refusal.to_string());
     match refusal {
-        PolicyRefusal::Unusable(PolicyError::Host(error)) => ApiError::internal(error),
         PolicyRefusal::Unusable(PolicyError::Configuration(_)) => {
             answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_policy_config").with("field", "config")
         }

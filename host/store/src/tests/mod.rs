@@ -201,34 +201,6 @@ fn an_effect_is_handed_out_once_its_step_is_durable() {
 fn a_step_that_panics_is_answered_and_the_state_comes_back_from_the_database() {
     struct PanicOnce(Arc<Mutex<bool>>);
     impl Decide for PanicOnce {
-        fn offers(&mut self, version: &PolicyVersion) -> bool {
-            HostOrder.offers(version)
-        }
-        fn choosing(&mut self, by: Option<&PolicyVersion>) -> Choosing {
-            HostOrder.choosing(by)
-        }
-        fn rank(
-            &mut self,
-            by: Option<&PolicyVersion>,
-            tasks: &[&Task],
-            now: Timestamp,
-        ) -> Vec<(Rank, Group)> {
-            HostOrder.rank(by, tasks, now)
-        }
-        fn choose(&mut self, by: &PolicyVersion, choice: &Choice<'_>) -> Vec<Pick> {
-            HostOrder.choose(by, choice)
-        }
-        fn judge(
-            &mut self,
-            by: Option<&PolicyVersion>,
-            request: &LockAsked<'_>,
-            held: &[LockHeld<'_>],
-        ) -> LockVerdict {
-            HostOrder.judge(by, request, held)
-        }
-        fn may_overlap(&mut self, by: Option<&PolicyVersion>, task: &Task, running: &[&Task]) -> bool {
-            HostOrder.may_overlap(by, task, running)
-        }
         fn review(&mut self, _: Option<&PolicyVersion>, _: &RunRequest, _: &Limits, _: &AgentFacts) -> Admit {
             assert!(!std::mem::take(&mut *self.0.lock().unwrap()), "planned");
             Admit::Allow

@@ -10,7 +10,9 @@ const TASK_MS: u64 = 60_000;
 /// After how long what was served counts for half, in milliseconds.
 const HALF_LIFE_MS: f64 = 600_000.0;
 /// The most candidates that a scheduler is shown.
-const WINDOW: usize = 64;
+const MOST: usize = 64;
+/// How many it is shown, unless there are more groups, or it looks for what is near.
+const FEW: usize = 16;
 
 /// The ids of `tasks` in the order in which the host would hand them out.
 pub fn ranked(policy: &impl Ranker, tasks: &[TaskFacts]) -> Vec<u64> {
@@ -93,9 +95,9 @@ impl Team {
         done
     }
 
-    fn select(
+    fn select<P: Scheduler>(
         &self,
-        policy: &impl Scheduler,
+        policy: &P,
         waiting: &mut Waiting<'_>,
         groups: &BTreeMap<String, Group>,
         want: u32,
@@ -113,11 +115,12 @@ impl Team {
             GroupFacts { name: (*name).to_owned(), ready: count(ready.len()), held, served_ms }
         };
         let facts: Vec<GroupFacts> = by_group.iter().map(facts).collect();
+        let size = if P::WANTS_NEAR { MOST } else { by_group.len().clamp(FEW, MOST) };
         let mut window = Vec::new();
-        for depth in 0..WINDOW {
+        for depth in 0..MOST {
             for (group, (_, ready)) in by_group.iter().enumerate() {
                 let Some((key, id)) = ready.get(depth) else { continue };
-                if window.len() == WINDOW {
+                if window.len() == size {
                     break;
                 }
                 let task = waiting[&(*key, *id)].0;

@@ -255,29 +255,6 @@ fn a_profile_bounds_commands_and_concurrent_runs() {
 fn a_policy_can_narrow_and_deny_but_not_widen() {
     struct Policy(Admit);
     impl Decide for Policy {
-        fn offers(&mut self, _: &PolicyVersion) -> bool {
-            true
-        }
-        fn choosing(&mut self, _: Option<&PolicyVersion>) -> Choosing {
-            Choosing::No
-        }
-        fn rank(
-            &mut self,
-            by: Option<&PolicyVersion>,
-            tasks: &[&Task],
-            now: Timestamp,
-        ) -> Vec<(Rank, Group)> {
-            HostOrder.rank(by, tasks, now)
-        }
-        fn choose(&mut self, _: &PolicyVersion, _: &Choice<'_>) -> Vec<Pick> {
-            Vec::new()
-        }
-        fn judge(&mut self, _: Option<&PolicyVersion>, _: &LockAsked<'_>, _: &[LockHeld<'_>]) -> LockVerdict {
-            LockVerdict::Allow
-        }
-        fn may_overlap(&mut self, _: Option<&PolicyVersion>, _: &Task, _: &[&Task]) -> bool {
-            false
-        }
         fn review(&mut self, _: Option<&PolicyVersion>, _: &RunRequest, _: &Limits, _: &AgentFacts) -> Admit {
             self.0.clone()
         }

@@ -41,16 +41,8 @@ impl Decide for Versions {
         vec![Pick { index: choice.window.len() - 1, reason: "the last".into() }]
     }
 
-    fn judge(&mut self, _: Option<&PolicyVersion>, _: &LockAsked<'_>, _: &[LockHeld<'_>]) -> LockVerdict {
-        LockVerdict::Allow
-    }
-
     fn may_overlap(&mut self, _: Option<&PolicyVersion>, _: &Task, _: &[&Task]) -> bool {
         true
-    }
-
-    fn review(&mut self, _: Option<&PolicyVersion>, _: &RunRequest, _: &Limits, _: &AgentFacts) -> Admit {
-        Admit::Allow
     }
 }
 
