@@ -301,7 +301,7 @@ fn every_change_of_eight_agents_is_in_the_journal_and_none_was_overwritten_unsee
         }
     });
     let now = tree(server.dir());
-    check_words(&now, &workers);
+    check_words(&now, &workers, 0);
     let commits = replay(&server.admin(), &mut replayed);
     assert_eq!(replayed, now);
     let [refusals, runs] = [|worker: &Worker| worker.refusals, |worker: &Worker| worker.runs]
