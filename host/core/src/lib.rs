@@ -78,7 +78,7 @@ pub use run::{
     Access, Chunk, Consumption, LiveRun, Outcome, Output, RunRecord, RunRequest, RunStatus, Stream, Under,
 };
 pub use state::{Seed, State};
-pub use step::{Effect, Step, step};
+pub use step::{Effect, Step, next_for, step};
 pub use suspended::Suspended;
 pub use talk::{
     Acked, Extent, Importance, InvalidMessage, MAX_DATA, MAX_MESSAGE, MailFacts, Message, MessageBody,

@@ -44,9 +44,9 @@ mod task;
 mod tests;
 
 use crate::{
-    AboutTask, AgentName, Claimed, Command, Decide, Denied, Envelope, Event, EventKind, EventSeq, Fence,
-    Hold, HookName, Refusal, Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply, TaskStatus,
-    Verify, Waiter,
+    AboutTask, AgentName, Caller, Chosen, Claimed, Command, Decide, Denied, Envelope, Event, EventKind,
+    EventSeq, Fence, Hold, HookName, Refusal, Reply, Row, RunId, State, Task, TaskEvent, TaskId, TaskReply,
+    TaskStatus, Timestamp, Verify, Waiter,
 };
 
 /// What one command led to. Nothing of it has happened yet: the store writes rows and events in one
@@ -128,6 +128,20 @@ pub fn step(state: &mut State, envelope: Envelope, decide: &mut dyn Decide) -> S
 }
 
 /// The reply, unless it is to come later.
+/// Which task a claim of this agent's would be given now, and why. It is not given.
+pub fn next_for(
+    state: &mut State,
+    agent: &AgentName,
+    now: Timestamp,
+    seed: u64,
+    decide: &mut dyn Decide,
+) -> Option<(TaskId, Chosen)> {
+    let (caller, mut step) = (Caller::Server, Step::default());
+    let mut context =
+        Context { state, caller: &caller, waiter: Waiter(0), now, seed, step: &mut step, decide };
+    task::next_for(&mut context, agent)
+}
+
 fn dispatch(
     context: &mut Context<'_>,
     command: Command,
@@ -187,9 +201,9 @@ fn leave(context: &mut Context<'_>, waiter: Waiter) -> Answer {
 /// What a command's function works on.
 struct Context<'a> {
     state: &'a mut State,
-    caller: &'a crate::Caller,
+    caller: &'a Caller,
     waiter: Waiter,
-    now: crate::Timestamp,
+    now: Timestamp,
     seed: u64,
     step: &'a mut Step,
     decide: &'a mut dyn Decide,

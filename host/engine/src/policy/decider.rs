@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,9 @@ const FAULTS_WITHIN: Duration = Duration::from_secs(60);
 /// How much of which time policies may take together of the coordinator's.
 const SHARE: Duration = Duration::from_millis(20);
 const SHARE_OF: Duration = Duration::from_millis(100);
+
+/// How much is kept of what a rehearsed policy prints, in bytes, give or take one call.
+const PRINTED: usize = 4 << 10;
 
 /// How long an instance is kept of a policy that nobody asks.
 const KEPT_IDLE: Duration = Duration::from_secs(10 * 60);
@@ -59,6 +62,8 @@ pub struct PolicyRecord {
     pub took: Duration,
     /// What it did wrong last.
     pub last_fault: Option<String>,
+    /// The beginning of what it printed, if it is rehearsed.
+    pub printed: String,
 }
 
 /// How policies fare, for whoever watches.
@@ -73,6 +78,16 @@ pub struct PolicyDecider {
     ejected: Sender<Ejected>,
     policies: HashMap<PolicyVersion, Seat>,
     budget: Budget,
+    manner: Manner,
+}
+
+/// How policies are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Others wait for their answers: in bounded time.
+    Live,
+    /// Nobody does: however long they take, so that the answers are always the same.
+    Rehearsed,
 }
 
 /// A policy that is asked, and its faults of late.
@@ -136,7 +151,21 @@ impl PolicyDecider {
     /// A decider for what is on `shelf`.
     pub fn new(shelf: Arc<Shelf>, records: Arc<PolicyRecords>, ejected: Sender<Ejected>) -> Self {
         let budget = Budget { since: Instant::now(), used: Duration::ZERO };
-        Self { shelf, records, ejected, policies: HashMap::new(), budget }
+        Self { shelf, records, ejected, policies: HashMap::new(), budget, manner: Manner::Live }
+    }
+
+    /// A decider that decides nothing for anybody, with these policies. One that fails too often is not asked again here
+    /// either.
+    pub fn rehearsing(policies: impl IntoIterator<Item = WarmPolicy>) -> Self {
+        let shelf = Shelf::default();
+        policies.into_iter().for_each(|policy| shelf.put(policy));
+        let (nobody, _) = channel();
+        Self { manner: Manner::Rehearsed, ..Self::new(Arc::new(shelf), Arc::default(), nobody) }
+    }
+
+    /// How a policy fared.
+    pub fn record(&self, version: &PolicyVersion) -> PolicyRecord {
+        self.records.of(version)
     }
 
     /// The seat of a version that can be asked.
@@ -161,14 +190,22 @@ impl PolicyDecider {
     ) -> Option<T> {
         let version = by?;
         let records = Arc::clone(&self.records);
-        if pace == Pace::Live && !self.budget.has_some() {
+        let manner = self.manner;
+        let is_paced = manner == Manner::Live && pace == Pace::Live;
+        if is_paced && !self.budget.has_some() {
             records.note(version, |record| record.skipped += 1);
             return None;
         }
         let seat = self.seat(version)?;
         let begun = Instant::now();
         seat.asked_at = begun;
-        let answer = seat.policy.ask(call);
+        let (answer, printed) = match manner {
+            Manner::Live => (seat.policy.ask(call), String::new()),
+            Manner::Rehearsed => {
+                let (answer, printed) = seat.policy.ask_patiently(call);
+                (Some(answer), printed)
+            }
+        };
         let took = begun.elapsed();
         let ejected = match &answer {
             Some(Err(fault)) => seat.note_fault(fault, begun),
@@ -181,13 +218,19 @@ impl PolicyDecider {
                 record.faults += 1;
                 record.last_fault = Some(fault.to_string());
             }
+            if record.printed.len() < PRINTED {
+                record.printed.push_str(&printed);
+            }
         });
-        if let Some(ejected) = ejected {
+        if let (Some(Err(fault)), Manner::Live) = (&answer, manner) {
+            tracing::warn!(policy = %version, %fault, "a policy failed, and the host decided");
+        }
+        if let (Some(ejected), Manner::Live) = (ejected, manner) {
             tracing::error!(policy = %version, kind = %ejected.kind, reason = ejected.reason, "a policy is ejected");
             // Whoever wants to know may be gone.
             let _ = self.ejected.send(ejected);
         }
-        if pace == Pace::Live {
+        if is_paced {
             self.budget.used += took;
         }
         answer?.ok()
@@ -198,7 +241,6 @@ impl Seat {
     /// Counts a fault; what is to be told if it was one too many.
     fn note_fault(&mut self, fault: &Fault, at: Instant) -> Option<Ejected> {
         let version = self.policy.version();
-        tracing::warn!(policy = %version, fault = %fault, "a policy failed, and the host decided");
         self.faults.push_back(at);
         self.faults.retain(|earlier| at.duration_since(*earlier) < FAULTS_WITHIN);
         self.is_ejected = self.faults.len() >= FAULTS;

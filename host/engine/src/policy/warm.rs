@@ -110,6 +110,30 @@ impl WarmPolicy {
         Some(answer)
     }
 
+    /// The same for somebody who waits for as long as it takes to set up a fresh instance; with what it printed.
+    ///
+    /// # Errors
+    /// What it does wrong.
+    pub fn ask_patiently<T>(
+        &mut self,
+        call: impl FnOnce(&mut PolicyInstance) -> Result<T, Fault>,
+    ) -> (Result<T, Fault>, String) {
+        if self.current.is_none() || self.calls >= CALLS {
+            match self.code.set_up(&self.config) {
+                Ok(fresh) => (self.current, self.calls) = (Some(fresh), 0),
+                Err(error) => return (Err(Fault::Trapped(error.to_string())), String::new()),
+            }
+        }
+        let Some(current) = &mut self.current else { return (Err(Fault::OutOfMemory), String::new()) };
+        self.calls += 1;
+        let answer = call(current);
+        let printed = current.printed();
+        if answer.is_err() {
+            self.current = None;
+        }
+        (answer, printed)
+    }
+
     /// Takes a fresh instance if it has come, and sends for one if it will be needed.
     fn renew(&mut self) -> Result<(), Fault> {
         if let Some(coming) = &self.coming {

@@ -172,6 +172,11 @@ fn nothing_suitable(context: &Context<'_>) -> Nothing {
     if context.state.queue.tasks().next().is_none() { Nothing::None } else { Nothing::Blocked }
 }
 
+/// The task that a claim of the agent's would be given now.
+pub(in super::super) fn next_for(context: &mut Context<'_>, agent: &AgentName) -> Option<(TaskId, Chosen)> {
+    next(context, agent, &mut Picks::new(Want::Next(1)))
+}
+
 /// The next task that the agent may begin now, and why it is that one. Those found on the way that would get into
 /// somebody's way are put aside until that changes.
 fn next(context: &mut Context<'_>, agent: &AgentName, picks: &mut Picks) -> Option<(TaskId, Chosen)> {

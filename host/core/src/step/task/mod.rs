@@ -13,6 +13,7 @@ mod why;
 
 pub(super) use ask::budget_spent;
 pub(super) use change::{end, lost};
+pub(super) use claim::next_for;
 pub(super) use finish::give_all_back;
 pub(super) use hold::{held, held_by, keep};
 pub(super) use waiting::{answer_waiting, give_up_waiting, refuse_waiting, serve_waiting, stop_waiting};
