@@ -23,6 +23,7 @@ mod outside;
 mod policies;
 mod publish;
 mod queue;
+mod rehearsal;
 mod retries;
 mod runs;
 mod server;

@@ -10,7 +10,6 @@ mod plan;
 mod retrace;
 mod simulate;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests;
 mod trace;
 mod world;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhouse_core::{AgentName, Label, Timestamp, overlap};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Trace;
 
@@ -26,7 +26,7 @@ pub struct Ran {
 }
 
 /// What can be told of a queue at work.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measures {
     /// How often a task was taken.
     pub claims: usize,
@@ -47,7 +47,7 @@ pub struct Measures {
 }
 
 /// How long tasks waited, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Waits {
     /// Of so many claims.
     pub claims: usize,
@@ -62,7 +62,7 @@ pub struct Waits {
 }
 
 /// Jain's index (Jain, Chiu and Hawe, 1984): 1 if all have the same, 1/n if one of n has everything.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fairness {
     /// Of the time for which each agent had tasks.
     pub of_work: f64,

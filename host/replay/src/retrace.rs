@@ -7,7 +7,7 @@ use longhouse_core::{
     Again, Agent, AgentName, Caller, Chosen, ClaimRequest, Decide, Failure, Hold, QueueRules, Reply,
     TaskCommand, TaskId, TaskReply, Timestamp, Want, next_for,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::world::World;
 use crate::{Deciding, PastEvent, PastTask, What};
@@ -19,7 +19,7 @@ const KEPT: usize = 20;
 const LEASE_MS: u64 = 24 * 3_600 * 1_000;
 
 /// How often a policy would have given the task that was given.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Agreement {
     /// Claims at which it was asked.
     pub claims: u64,
@@ -32,7 +32,7 @@ pub struct Agreement {
 }
 
 /// A claim at which it would have given another task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// When.
     #[serde(rename = "at_ms")]
@@ -76,6 +76,15 @@ impl<'a> Retrace<'a> {
         self.world.add(task, now);
     }
 
+    /// Somebody has this task already.
+    pub fn is_held(&mut self, theirs: TaskId, agent: &AgentName, now: Timestamp) {
+        if let Some(task) = self.world.ours(theirs)
+            && let Some(hold) = self.give(agent, task, now)
+        {
+            self.holds.insert(theirs, (agent.clone(), hold));
+        }
+    }
+
     /// Something happens to a task.
     pub fn follow(&mut self, event: &PastEvent) {
         let (now, theirs) = (event.at, event.task);
@@ -117,23 +126,11 @@ impl<'a> Retrace<'a> {
     fn claim(&mut self, agent: &AgentName, (theirs, task): (TaskId, TaskId), now: Timestamp) {
         let seed = self.world.chance();
         let would = next_for(&mut self.world.state, agent, now, seed, self.world.decide);
-        let request = ClaimRequest {
-            want: Want::Task(task),
-            ttl_ms: LEASE_MS,
-            max_lease_ms: LEASE_MS,
-            session: None,
-            wait_until: None,
-        };
-        let step = self.world.ask(now, Caller::Agent(agent.clone()), TaskCommand::Claim(request));
-        let grant = step.replies.into_iter().find_map(|(_, reply)| match reply {
-            Reply::Task(TaskReply::Claimed(claimed)) => claimed.grants.into_iter().next(),
-            _ => None,
-        });
-        let Some(grant) = grant else {
+        let Some(hold) = self.give(agent, task, now) else {
             self.agreement.skipped += 1;
             return;
         };
-        self.holds.insert(theirs, (agent.clone(), grant.hold()));
+        self.holds.insert(theirs, (agent.clone(), hold));
         self.agreement.claims += 1;
         let (instead, reason) = match would {
             Some((instead, _)) if instead == task => return,
@@ -149,6 +146,23 @@ impl<'a> Retrace<'a> {
         }
         let agent = agent.clone();
         self.agreement.latest.push_back(Difference { at: now, agent, given: theirs, instead, reason });
+    }
+
+    /// Gives an agent this task, if that is possible here.
+    fn give(&mut self, agent: &AgentName, task: TaskId, now: Timestamp) -> Option<Hold> {
+        let request = ClaimRequest {
+            want: Want::Task(task),
+            ttl_ms: LEASE_MS,
+            max_lease_ms: LEASE_MS,
+            session: None,
+            wait_until: None,
+        };
+        let step = self.world.ask(now, Caller::Agent(agent.clone()), TaskCommand::Claim(request));
+        let grant = step.replies.into_iter().find_map(|(_, reply)| match reply {
+            Reply::Task(TaskReply::Claimed(claimed)) => claimed.grants.into_iter().next(),
+            _ => None,
+        });
+        grant.map(|grant| grant.hold())
     }
 
     /// Ends a lease, if there is one.

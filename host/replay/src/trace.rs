@@ -130,7 +130,7 @@ impl Trace {
     }
 
     /// All agents that have a part in it, those that are no more with what they must have been capable of.
-    pub(crate) fn everybody(&self) -> Vec<Agent> {
+    pub fn everybody(&self) -> Vec<Agent> {
         let mut agents = self.agents.clone();
         let known: BTreeSet<AgentName> = agents.iter().map(|agent| agent.name.clone()).collect();
         let mut gone: BTreeMap<AgentName, BTreeSet<Capability>> = BTreeMap::new();

@@ -27,7 +27,7 @@ pub use coordinator::{Coordinator, OpenOptions};
 pub use error::{LockError, StoreError, SubmitError};
 pub use ledger::Ledger;
 pub use lock::ProjectLock;
-pub use reads::{Reads, RunFilter};
+pub use reads::{History, Reads, RunFilter};
 pub use rows::changes::ChangeAt;
 pub use rows::commits::{CommitFilter, CommitRecord};
 pub use rows::denials::{DenialFilter, StoredDenial};

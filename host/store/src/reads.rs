@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use longhouse_core::{
     AgentName, Change, ChannelName, CommitNumber, EntryName, EventSeq, HookName, Journaled, ProjectPath,
-    ProjectProgress, RunId, RunRecord, StateKey, StoredTask, TaskId, TaskStatus, Timestamp, Version,
+    ProjectProgress, RunId, RunRecord, StateKey, StoredTask, Task, TaskId, TaskStatus, Timestamp, Version,
 };
 use rusqlite::Connection;
 
@@ -38,6 +38,17 @@ pub struct RunFilter {
     pub before: Option<RunId>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// What happened to tasks.
+#[derive(Debug)]
+pub struct History {
+    /// Those that have not ended, and those that were claimed meanwhile; the oldest first, without what is read of them.
+    pub tasks: Vec<Task>,
+    /// What happened, in order.
+    pub events: Vec<StoredEvent>,
+    /// The last event of all.
+    pub last: EventSeq,
 }
 
 impl Reads {
@@ -110,6 +121,24 @@ impl Reads {
     /// When the database fails.
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
         self.with(|connection| events::list(connection, filter))
+    }
+
+    /// What happened to tasks since a time, at most `most` events, and the tasks that it happened to or may yet: as they
+    /// are at one moment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn history(&self, since: Timestamp, most: u32) -> Result<History, StoreError> {
+        self.with(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let after = events::last_before(&transaction, since)?;
+            let filter = EventFilter { after, types: vec!["task.".to_owned()], task: None, limit: most };
+            Ok(History {
+                tasks: tasks::of_history(&transaction, after)?,
+                events: events::list(&transaction, &filter)?,
+                last: EventSeq(events::last_seq(&transaction)?),
+            })
+        })
     }
 
     /// How many tasks stand where.

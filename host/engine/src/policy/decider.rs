@@ -163,9 +163,9 @@ impl PolicyDecider {
         Self { manner: Manner::Rehearsed, ..Self::new(Arc::new(shelf), Arc::default(), nobody) }
     }
 
-    /// How a policy fared.
-    pub fn record(&self, version: &PolicyVersion) -> PolicyRecord {
-        self.records.of(version)
+    /// How policies fare.
+    pub fn records(&self) -> Arc<PolicyRecords> {
+        Arc::clone(&self.records)
     }
 
     /// The seat of a version that can be asked.

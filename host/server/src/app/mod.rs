@@ -23,6 +23,7 @@ pub mod progress;
 mod project;
 pub mod publish;
 pub mod queue;
+pub mod rehearsal;
 pub mod retention;
 pub mod runs;
 pub mod shared;

@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::{App, AppError, By, Project};
 use crate::home::{Home, Kept};
 
+/// What the host's own decisions are called.
+pub const HOST: &str = "host";
+
 /// Where a project's policies are, between whoever loads them and the coordinator.
 #[derive(Debug, Default)]
 pub struct ProjectPolicies {
@@ -114,6 +117,29 @@ pub enum PolicyRefusal {
     /// The same call is answered in different ways.
     #[error("the same call is answered in different ways, so that no decision could be made again")]
     NotDeterministic,
+    /// Only one replay goes on at a time.
+    #[error("another replay goes on; try again when it is done")]
+    Rehearsing,
+    /// A replay of so much would take too long.
+    #[error("more than {most} events since then; choose a later since_ms")]
+    TooMuchHappened {
+        /// How many are replayed at most.
+        most: u32,
+    },
+    /// A replay took too long.
+    #[error("the replay was stopped after {seconds} s; choose a later since_ms, or a policy that is quicker")]
+    ReplayTooLong {
+        /// After how long.
+        seconds: u64,
+    },
+    /// Each run is admitted by itself.
+    #[error(
+        "an admission policy decides about each run by itself, and nothing of a run that was refused is kept: there is nothing to replay or to follow"
+    )]
+    NothingToRehearse,
+    /// What the host would do is replayed, and does not run beside a policy.
+    #[error("the host itself cannot be a shadow; replay it")]
+    HostIsNoShadow,
     /// The private directory failed.
     #[error("it could not be kept")]
     NotKept(#[source] std::io::Error),
@@ -194,10 +220,7 @@ pub async fn set(
         Wanted::Host => None,
         Wanted::Version(version) => Some(load(app, project, kind, version).await?),
         Wanted::BuiltIn(name, config) => {
-            let known = || app.policies.built_in.keys().cloned().collect();
-            let Some(path) = app.policies.built_in.get(&name).cloned() else {
-                return Err(PolicyRefusal::NoSuchPolicy { name, known: known() }.into());
-            };
+            let path = built_in_path(app, name)?.to_owned();
             Some(add(app, project, kind, Source::File(path), config, (&by.agent, now)).await?)
         }
         Wanted::Component(bytes, config) => {
@@ -248,7 +271,40 @@ pub async fn load_in_force(app: Arc<App>, project: Arc<Project>) {
     }
 }
 
-async fn in_force(project: &Project, caller: Caller) -> Result<Policies, AppError> {
+/// A policy that decides nothing yet, and is not kept; `None` is the host. Blocks while it is compiled and tried.
+///
+/// # Errors
+/// When it is no policy of this kind, or refuses its configuration.
+pub(super) fn rehearsed(
+    app: &App,
+    project: &Project,
+    kind: PolicyKind,
+    wanted: Wanted,
+) -> Result<Option<WarmPolicy>, AppError> {
+    let (component, config) = match wanted {
+        Wanted::Host => return Ok(None),
+        Wanted::BuiltIn(name, config) => {
+            (read(built_in_path(app, name)?).map_err(PolicyRefusal::NotKept)?, config)
+        }
+        Wanted::Component(bytes, config) => (bytes, config),
+        Wanted::Version(version) => {
+            let facts = facts_of(&project.home, &version)?;
+            let kept = project.home.kept(Kept::Component(&facts.component));
+            (kept.map_err(PolicyRefusal::NotKept)?, facts.config)
+        }
+    };
+    Ok(Some(set_up(&app.policies.engine, kind, &component, &config)?))
+}
+
+fn built_in_path(app: &App, name: String) -> Result<&Path, PolicyRefusal> {
+    let built_in = &app.policies.built_in;
+    match built_in.get(&name) {
+        Some(path) => Ok(path),
+        None => Err(PolicyRefusal::NoSuchPolicy { name, known: built_in.keys().cloned().collect() }),
+    }
+}
+
+pub(super) async fn in_force(project: &Project, caller: Caller) -> Result<Policies, AppError> {
     let reply = project.ask(caller, Command::Policy(PolicyCommand::Find)).await?;
     let Reply::Policies(policies) = reply else { return Err(AppError::Confused) };
     Ok(*policies)

@@ -1,21 +1,23 @@
 //! Projects, and the process that serves them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use longhouse_core::{
-    Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, Keyed, ProjectName, QueueCommand,
-    Reply, RunId, Session, Timestamp,
+    Agent, AgentName, Caller, Command, CommitGate, Effect, FileGrants, Keyed, PolicyKind, ProjectName,
+    QueueCommand, Reply, RunId, Session, Timestamp,
 };
 use longhouse_engine::Engine;
 use longhouse_store::{Clock, Coordinator, LockError, OpenOptions, ProjectLock, Reads, StoreError};
 use longhouse_workspace::{Audit, Auditor, CommitError, Root, View, Workspace, WorkspaceError};
+use tokio::sync::Semaphore;
 
 use super::checks::{Check, Checks};
 use super::policies::{PolicyTools, ProjectPolicies, watch_ejected};
 use super::presence::Presence;
 use super::publish::Kept;
+use super::rehearsal::Shadow;
 use super::{AppError, LiveRuns};
 use crate::config::{self, ConfigError, Webhook};
 use crate::home::Home;
@@ -52,6 +54,10 @@ pub struct Project {
     pub keep_history: Duration,
     /// The policies that are loaded.
     pub policies: ProjectPolicies,
+    /// One replay goes on at a time.
+    pub(super) rehearsing: Semaphore,
+    /// Policies that run beside those in force.
+    pub(super) shadows: Mutex<BTreeMap<PolicyKind, Shadow>>,
     /// Changes that were not published, of runs that ended.
     pub kept: Kept,
     /// What was refused and is not written down yet.
@@ -132,7 +138,7 @@ impl Project {
         let workspace = open_workspace(root, &coordinator)?;
         // Set once, just here.
         let _ = opened.set(Arc::downgrade(&workspace));
-        let (presence, kept, audit) = Default::default();
+        let (presence, kept, audit, shadows) = Default::default();
         Ok(Self {
             name,
             home,
@@ -143,6 +149,8 @@ impl Project {
             webhooks: config.webhooks,
             keep_history: config.keep_history,
             policies,
+            rehearsing: Semaphore::new(1),
+            shadows,
             kept,
             audit,
             presence,

@@ -4,6 +4,7 @@
 
 mod agent;
 mod init;
+mod policy;
 mod profile;
 mod serve;
 mod worker;
@@ -33,6 +34,8 @@ enum Command {
     /// Check profiles, and explain what they decide.
     #[command(subcommand)]
     Profile(profile::ProfileCommand),
+    /// Put policies in force, and know beforehand what they would do.
+    Policy(policy::Policy),
     Worker(worker::Worker),
 }
 
@@ -48,6 +51,7 @@ impl Cli {
             Command::Serve(serve) => serve.run().await,
             Command::Agent(agent) => agent.run().await,
             Command::Profile(profile) => profile.run().await,
+            Command::Policy(policy) => policy.run().await,
             Command::Worker(worker) => worker.run().await,
         }
     }

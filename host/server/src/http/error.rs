@@ -27,6 +27,8 @@ use crate::app::policies::PolicyRefusal;
 
 /// When a full inbox may have been read.
 const INBOX_FULL_RETRY: Duration = Duration::from_secs(30);
+/// When another replay may be done.
+const REPLAY_RETRY: Duration = Duration::from_secs(10);
 /// When another's change to the same files may be over.
 const CHANGE_RETRY: Duration = Duration::from_secs(1);
 
@@ -325,6 +327,18 @@ fn policy(refusal: &PolicyRefusal) -> ApiError {
         }
         PolicyRefusal::NoSuchVersion(version) => {
             answer(StatusCode::NOT_FOUND, "unknown_policy_version").with("version", version.as_str())
+        }
+        PolicyRefusal::Rehearsing => {
+            answer(StatusCode::TOO_MANY_REQUESTS, "replay_in_progress").retry_after(REPLAY_RETRY)
+        }
+        PolicyRefusal::TooMuchHappened { .. } | PolicyRefusal::ReplayTooLong { .. } => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "replay_too_long").with("field", "since_ms")
+        }
+        PolicyRefusal::NothingToRehearse => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", "kind")
+        }
+        PolicyRefusal::HostIsNoShadow => {
+            answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", "policy")
         }
         PolicyRefusal::NotDeterministic => answer(StatusCode::UNPROCESSABLE_ENTITY, "not_deterministic"),
         PolicyRefusal::NotKept(error) => ApiError::internal(error),

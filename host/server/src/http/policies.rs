@@ -2,20 +2,19 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use longhouse_core::{PolicyKind, PolicyVersion};
+use longhouse_core::{PolicyKind, PolicyVersion, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::ApiError;
 use super::auth::Caller;
-use super::extract::Change;
+use super::extract::{Change, JsonBody};
 use crate::app::App;
-use crate::app::policies::{self, Deciding, Wanted};
-
-/// What the host's own decisions are called.
-const HOST: &str = "host";
+use crate::app::policies::{self, Deciding, HOST, Wanted};
+use crate::app::rehearsal::{self, Replayed, ShadowFacts};
 
 /// What is to decide: one of the first three, and what it is configured with.
 #[derive(Deserialize)]
@@ -25,6 +24,71 @@ pub(super) struct PolicyForm {
     component: Option<String>,
     version: Option<PolicyVersion>,
     config: Option<Map<String, Value>>,
+}
+
+/// What is to be replayed, as [`PolicyForm`] says it, and from when on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplayForm {
+    policy: Option<String>,
+    component: Option<String>,
+    version: Option<PolicyVersion>,
+    config: Option<Map<String, Value>>,
+    since_ms: Option<u64>,
+}
+
+/// What is replayed if nobody says since when, in milliseconds: a day.
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// `POST /policies/{kind}/replay`
+pub(super) async fn replay(
+    State(app): State<std::sync::Arc<App>>,
+    caller: Caller,
+    Path((_, kind)): Path<(String, String)>,
+    JsonBody(form): JsonBody<ReplayForm>,
+) -> Result<Json<Replayed>, ApiError> {
+    let ReplayForm { policy, component, version, config, since_ms } = form;
+    let (kind, now) = (parsed(&kind)?, app.clock.now().as_millis());
+    let wanted = wanted(PolicyForm { policy, component, version, config })?;
+    let since = since_ms.unwrap_or(now.saturating_sub(DAY_MS));
+    if since > now {
+        return Err(ApiError::invalid("since_ms", "that is in the future"));
+    }
+    let since = Timestamp::from_millis(since);
+    Ok(Json(rehearsal::replay(&app, &caller.project, kind, wanted, since).await?))
+}
+
+/// `POST /policies/{kind}/shadow`
+pub(super) async fn shadow(
+    State(app): State<std::sync::Arc<App>>,
+    caller: Caller,
+    Path((_, kind)): Path<(String, String)>,
+    JsonBody(form): JsonBody<PolicyForm>,
+) -> Result<Json<ShadowFacts>, ApiError> {
+    let (kind, wanted) = (parsed(&kind)?, wanted(form)?);
+    Ok(Json(rehearsal::shadow(&app, &caller.project, kind, wanted).await?))
+}
+
+/// `GET /policies/{kind}/shadow`
+pub(super) async fn find_shadow(
+    caller: Caller,
+    Path((_, kind)): Path<(String, String)>,
+) -> Result<Json<ShadowFacts>, ApiError> {
+    found(rehearsal::shadow_of(&caller.project, parsed(&kind)?))
+}
+
+/// `DELETE /policies/{kind}/shadow`
+pub(super) async fn end_shadow(
+    caller: Caller,
+    Path((_, kind)): Path<(String, String)>,
+) -> Result<Json<ShadowFacts>, ApiError> {
+    found(rehearsal::end_shadow(&caller.project, parsed(&kind)?))
+}
+
+fn found(facts: Option<ShadowFacts>) -> Result<Json<ShadowFacts>, ApiError> {
+    let none =
+        || ApiError::new(StatusCode::NOT_FOUND, "no_shadow", "no policy follows this kind; POST one here");
+    facts.map(Json).ok_or_else(none)
 }
 
 /// `GET /policies`

@@ -89,6 +89,24 @@ pub(crate) fn last_seq(connection: &Connection) -> Result<u64, StoreError> {
     number("events.seq", last)
 }
 
+/// The number of the last event before this time, 0 if there is none. Events come in the order of their times, unless the
+/// clock was set back.
+pub(crate) fn last_before(connection: &Connection, time: Timestamp) -> Result<u64, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT at_ms FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1")?;
+    let (mut before, mut after) = (0, last_seq(connection)? + 1);
+    while before + 1 < after {
+        let middle = before + (after - before) / 2;
+        let at: i64 = statement.query_row([integer(middle)], |row| row.get(0))?;
+        if at < integer(time.as_millis()) {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Ok(before)
+}
+
 /// Events in order.
 pub(crate) fn list(connection: &Connection, filter: &EventFilter) -> Result<Vec<StoredEvent>, StoreError> {
     let about = if filter.task.is_some() { "task = ?2" } else { "?2 IS NULL" };

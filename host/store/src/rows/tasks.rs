@@ -131,6 +131,30 @@ pub(crate) fn live(connection: &Connection) -> Result<Vec<Task>, StoreError> {
     Ok(tasks)
 }
 
+/// Every task that has not ended or was claimed after this event, the oldest first, without what is read of it.
+pub(crate) fn of_history(connection: &Connection, after: u64) -> Result<Vec<Task>, StoreError> {
+    let ended: Vec<String> = TaskStatus::ALL
+        .into_iter()
+        .filter(|status| status.is_terminal())
+        .map(|status| format!("'{status}'"))
+        .collect();
+    let sql = format!(
+        "SELECT tasks.id, creator, created_at, state, spec, '', ''
+         FROM tasks JOIN task_texts ON task_texts.task = tasks.id
+         WHERE status NOT IN ({})
+            OR tasks.id IN (SELECT task FROM events WHERE seq > ?1 AND type = 'task.claimed')
+         ORDER BY tasks.id",
+        ended.join(", ")
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([integer(after)])?;
+    let mut tasks = Vec::new();
+    while let Some(row) = rows.next()? {
+        tasks.push(stored(row)?.task);
+    }
+    Ok(tasks)
+}
+
 /// How many stand where.
 pub(crate) fn counts(connection: &Connection) -> Result<BTreeMap<TaskStatus, u64>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT status, count(*) FROM tasks GROUP BY status")?;
