@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use longhouse_core::{Change, Operation, ProjectPath, RedoList, Version};
+use longhouse_core::{Change, EntryName, Operation, ProjectPath, RedoList, Version};
 
 use super::{Disk, Place};
 
@@ -118,7 +118,7 @@ pub(super) fn place(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
             }
             give_way(disk, &staged, &path, change.new)?;
             if disk.version(&staged)? != change.new {
-                disk.rename(&staged, &Place::Kept(name.clone()))?;
+                keep_theirs(disk, name, change)?;
             }
             Err(Obstacle::Other)
         }
@@ -194,6 +194,13 @@ pub(super) fn give_way(
     Ok(())
 }
 
+/// What was taken out of the project, and what somebody outside has put something else in place of, goes to the history.
+fn keep_theirs(disk: &dyn Disk, staged: &EntryName, change: &Change) -> Result<(), Obstacle> {
+    disk.rename(&Place::Staged(staged.clone()), &Place::Kept(staged.clone()))?;
+    tracing::warn!(path = %change.path, kept = %staged, "somebody outside replaced what the server gave way to; the history has it");
+    Ok(())
+}
+
 /// The end of a move that comes to nothing. What is somebody else's by now, or cannot go back because somebody took its
 /// place, stays in the history.
 fn go_back(disk: &dyn Disk, change: &Change, kept: &Place, from: &Place) -> Result<(), Obstacle> {
@@ -215,9 +222,7 @@ fn take_back(disk: &dyn Disk, change: &Change) -> Result<(), Obstacle> {
                 return Ok(());
             }
             match disk.rename(&staged, &path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    Ok(disk.rename(&staged, &Place::Kept(name.clone()))?)
-                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => keep_theirs(disk, name, change),
                 renamed => Ok(renamed?),
             }
         }
