@@ -63,7 +63,7 @@ impl<'a> Retrace<'a> {
         decide: &'a mut dyn Decide,
     ) -> Self {
         let (holds, agreement) = Default::default();
-        Self { world: World::new(rules, agents, deciding, decide), holds, agreement }
+        Self { world: World::new(rules, agents, deciding, decide).told(), holds, agreement }
     }
 
     /// How often they agreed until now.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use longhouse_core::{
-    Agent, Caller, Command, Decide, Envelope, NewTask, Parent, PolicyCommand, PolicyKind, PolicyVersion,
-    QueueLimits, QueueRules, Reply, Seed, State, Step, TaskBody, TaskCommand, TaskId, TaskReply, TaskSpec,
-    Timestamp, Waiter, step,
+    Agent, Caller, Choosing, Command, Decide, Envelope, Group, NewTask, Parent, PolicyCommand, PolicyKind,
+    PolicyVersion, QueueLimits, QueueRules, Rank, Reply, Seed, State, Step, Task, TaskBody, TaskCommand,
+    TaskId, TaskReply, TaskSpec, Timestamp, Waiter, step,
 };
 
 use crate::PastTask;
@@ -22,6 +22,8 @@ pub struct Deciding {
 pub(crate) struct World<'a> {
     pub(crate) state: State,
     pub(crate) decide: &'a mut dyn Decide,
+    /// Whether what happens is told, and was possible whatever the policies think of it.
+    is_told: bool,
     /// Its own name for each task, and back.
     ids: HashMap<TaskId, TaskId>,
     theirs: HashMap<TaskId, TaskId>,
@@ -40,7 +42,7 @@ impl<'a> World<'a> {
     ) -> Self {
         let seed = Seed { agents, queue_rules: lasting(rules), ..Seed::default() };
         let (ids, theirs) = Default::default();
-        let mut world = Self { state: State::rebuild(seed), decide, ids, theirs, steps: 0 };
+        let mut world = Self { state: State::rebuild(seed), decide, is_told: false, ids, theirs, steps: 0 };
         for (kind, version) in
             [(PolicyKind::Scheduler, &deciding.scheduler), (PolicyKind::Conflict, &deciding.conflict)]
         {
@@ -50,11 +52,19 @@ impl<'a> World<'a> {
         world
     }
 
+    /// From now on it is told what happened.
+    pub(crate) fn told(self) -> Self {
+        Self { is_told: true, ..self }
+    }
+
     /// One step. Chance is the same in every world.
     pub(crate) fn tell(&mut self, now: Timestamp, waiter: Waiter, caller: Caller, command: Command) -> Step {
         self.steps += 1;
         let envelope = Envelope { waiter, caller, now, seed: self.chance(), command, keyed: None };
-        step(&mut self.state, envelope, self.decide)
+        match self.is_told {
+            true => step(&mut self.state, envelope, &mut Told(self.decide)),
+            false => step(&mut self.state, envelope, self.decide),
+        }
     }
 
     /// One step about tasks, answered at once.
@@ -99,6 +109,27 @@ impl<'a> World<'a> {
     /// The name that a task has in the trace.
     pub(crate) fn theirs(&self, id: TaskId) -> Option<TaskId> {
         self.theirs.get(&id).copied()
+    }
+}
+
+/// Has no objections.
+struct Told<'a>(&'a mut dyn Decide);
+
+impl Decide for Told<'_> {
+    fn offers(&mut self, version: &PolicyVersion) -> bool {
+        self.0.offers(version)
+    }
+
+    fn choosing(&mut self, by: Option<&PolicyVersion>) -> Choosing {
+        self.0.choosing(by)
+    }
+
+    fn rank(&mut self, by: Option<&PolicyVersion>, tasks: &[&Task], now: Timestamp) -> Vec<(Rank, Group)> {
+        self.0.rank(by, tasks, now)
+    }
+
+    fn may_overlap(&mut self, _: Option<&PolicyVersion>, _: &Task, _: &[&Task]) -> bool {
+        true
     }
 }
 

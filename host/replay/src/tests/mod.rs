@@ -195,6 +195,9 @@ fn what_touches_the_same_paths_comes_one_after_another_and_overlaps_are_counted(
     let again = simulate(&day.trace, &Deciding::default(), &mut HostOrder, &|| false);
     assert_eq!(measure(&day.trace, &again.ran).overlaps, 0);
     assert_eq!(again.ran[1].from, minute(10));
+    let agreement = day.retrace(&Deciding::default());
+    assert_eq!((agreement.claims, agreement.differ, agreement.skipped), (2, 1, 0), "{agreement:?}");
+    assert_eq!(agreement.latest[0].instead, None);
 }
 
 #[test]

@@ -170,3 +170,24 @@ fn data(kind: &EventKind) -> Result<String, StoreError> {
         EventKind::Policy(event) => to_json(event)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_event_before_a_time_is_found() {
+        for times in [&[][..], &[5], &[5, 5, 5], &[1, 3, 3, 7, 9, 9, 12, 40]] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute("CREATE TABLE events (seq INTEGER PRIMARY KEY, at_ms INTEGER)", []).unwrap();
+            for (seq, at) in (1_i64..).zip(times) {
+                connection.execute("INSERT INTO events VALUES (?1, ?2)", [seq, *at]).unwrap();
+            }
+            for time in 0..50 {
+                let expected = times.iter().filter(|at| **at < time).count() as u64;
+                let time = Timestamp::from_millis(time.cast_unsigned());
+                assert_eq!(last_before(&connection, time).unwrap(), expected, "{times:?} before {time:?}");
+            }
+        }
+    }
+}

@@ -172,9 +172,11 @@ fn nothing_suitable(context: &Context<'_>) -> Nothing {
     if context.state.queue.tasks().next().is_none() { Nothing::None } else { Nothing::Blocked }
 }
 
-/// The task that a claim of the agent's would be given now.
+/// The task that a claim of the agent's would be given now. Nothing is put aside.
 pub(in super::super) fn next_for(context: &mut Context<'_>, agent: &AgentName) -> Option<(TaskId, Chosen)> {
-    next(context, agent, &mut Picks::new(Want::Next(1)))
+    let next = next(context, agent, &mut Picks::new(Want::Next(1)));
+    context.state.queue.release_all_parked();
+    next
 }
 
 /// The next task that the agent may begin now, and why it is that one. Those found on the way that would get into
