@@ -1,5 +1,6 @@
 //! Policies: what is one, what becomes of those that misbehave, and how one takes over from another.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -8,10 +9,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use longhouse_core::{Decide, HostOrder, Placing, Rank, Task, TaskId, TaskSpec, TaskState, Timestamp};
 use longhouse_engine::policy::{
-    Fault, PolicyConfig, PolicyDecider, PolicyEngine, PolicyError, PolicyRecords, Shelf, WarmPolicy, World,
-    types,
+    Apart, Fault, PolicyConfig, PolicyDecider, PolicyEngine, PolicyError, PolicyRecords, Shelf, WarmPolicy,
+    World, types,
 };
-use longhouse_tests::{Agent, TestServer, guests};
+use longhouse_tests::{Agent, TestServer, guests, longhouse};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -373,6 +374,29 @@ fn what_cannot_be_put_in_force_changes_nothing() {
     worker.put("/policies/scheduler", &json!({ "policy": "fifo" })).problem(403, "role_too_low");
     let found = admin.get("/policies").expect(200);
     assert_eq!(found["policies"]["scheduler"]["version"], Value::Null);
+}
+
+#[test]
+fn a_policy_is_compiled_by_a_process_with_limits_of_its_own() {
+    let component = component("fixture-policies", "fixture-policy-scheduler");
+    let load = |apart: Apart| {
+        let cache = tempfile::tempdir().unwrap();
+        let cache_dir = Some(cache.path().to_owned());
+        let config = PolicyConfig { cache_dir, apart: Some(apart), ..PolicyConfig::default() };
+        let loaded = PolicyEngine::new(config).unwrap().load(&component);
+        (loaded, std::fs::read_dir(cache.path()).unwrap().count())
+    };
+    let program = PathBuf::from(longhouse().get_program());
+    let enough = Apart { program: program.clone(), ..Apart::by_this_program() };
+    let (loaded, kept) = load(enough.clone());
+    assert_eq!(loaded.unwrap().world(), World::Scheduler);
+    assert_eq!(kept, 2, "the code and its digest, made by the other process");
+    let (refused, kept) = load(Apart { memory: 48 << 20, ..enough.clone() });
+    let refusal = refused.unwrap_err().to_string();
+    assert!(refusal.contains("could not be compiled"), "{refusal}");
+    assert_eq!(kept, 0);
+    let (refused, _) = load(Apart { program: "/nonexistent".into(), ..enough });
+    assert!(refused.unwrap_err().to_string().contains("did not start"));
 }
 
 #[test]

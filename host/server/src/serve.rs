@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
-use longhouse_engine::policy::{PolicyConfig, PolicyEngine};
+use longhouse_engine::policy::{Apart, PolicyConfig, PolicyEngine};
 use longhouse_engine::{Engine, EngineConfig, EngineError};
 use longhouse_store::{Clock, SystemClock};
 use tokio::net::{TcpListener, UnixListener};
@@ -66,8 +66,12 @@ impl Server {
         let ServeConfig { home, tools, policies, cache_dir } = config;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let project = Arc::new(Project::open(home, &clock)?);
-        let policy_engine =
-            PolicyEngine::new(PolicyConfig { cache_dir: cache_dir.clone(), ..PolicyConfig::default() })?;
+        let apart = Some(Apart::by_this_program());
+        let policy_engine = PolicyEngine::new(PolicyConfig {
+            cache_dir: cache_dir.clone(),
+            apart,
+            ..PolicyConfig::default()
+        })?;
         let policies = PolicyTools::new(policy_engine, policies.as_deref()).map_err(ServeError::Policies)?;
         let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() })?;
         engine.load_tools(&tools)?;

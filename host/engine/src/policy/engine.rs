@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, Engine};
 
 use super::PolicyError;
+use super::apart::Apart;
 use super::bindings::Sdk;
 use super::code::{Code, PolicyCode};
 use super::inspect::inspect;
@@ -23,12 +24,14 @@ pub struct PolicyConfig {
     pub fuel: u64,
     /// Bytes of memory that an instance may have.
     pub memory: u64,
+    /// Who compiles policies into the cache; `None` is this process.
+    pub apart: Option<Apart>,
 }
 
 impl Default for PolicyConfig {
-    /// No cache; a million units, which take about a millisecond; 128 MiB.
+    /// No cache; a million units, which take about a millisecond; 128 MiB; compiled here.
     fn default() -> Self {
-        Self { cache_dir: None, fuel: 1_000_000, memory: 128 << 20 }
+        Self { cache_dir: None, fuel: 1_000_000, memory: 128 << 20, apart: None }
     }
 }
 
@@ -75,9 +78,20 @@ impl PolicyEngine {
         let world = inspect(component)?;
         let hash = blake3::hash(component);
         let failed = |error: wasmtime::Error| PolicyError::Compile(format!("{error:#}"));
-        let compiled = cache.compile(engine, component, &hash).map_err(failed)?;
+        if let (Some(apart), Some(dir)) = (&config.apart, &config.cache_dir)
+            && !cache.holds(engine, &hash)
+        {
+            apart.compile(component, dir)?;
+        }
+        let compiled = self.compile(component).map_err(failed)?;
         let pre = linker.instantiate_pre(&compiled).map_err(failed)?;
         let code = Code::new(world, pre).map_err(failed)?;
         Ok(PolicyCode::new(engine.clone(), code, world, hash, config))
+    }
+
+    /// Its machine code, from the cache if it is there.
+    pub(super) fn compile(&self, component: &[u8]) -> wasmtime::Result<Component> {
+        let Inner { engine, cache, .. } = &*self.inner;
+        cache.compile(engine, component, &blake3::hash(component))
     }
 }

@@ -3,6 +3,7 @@
 //! They run in an engine of their own that counts fuel, so that a policy that dawdles is stopped at the same instruction
 //! whenever the decision is made again.
 
+mod apart;
 mod bindings;
 mod code;
 mod decider;
@@ -14,6 +15,7 @@ mod instance;
 mod trial;
 mod warm;
 
+pub use apart::{Apart, ApartError};
 pub use bindings::longhouse::policy::types;
 pub use code::PolicyCode;
 pub use decider::{Ejected, PolicyDecider, PolicyRecord, PolicyRecords, Shelf};

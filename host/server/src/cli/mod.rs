@@ -36,6 +36,8 @@ enum Command {
     Profile(profile::ProfileCommand),
     /// Put policies in force, and know beforehand what they would do.
     Policy(policy::Policy),
+    #[command(hide = true)]
+    CompilePolicy(policy::CompilePolicy),
     Worker(worker::Worker),
 }
 
@@ -52,6 +54,7 @@ impl Cli {
             Command::Agent(agent) => agent.run().await,
             Command::Profile(profile) => profile.run().await,
             Command::Policy(policy) => policy.run().await,
+            Command::CompilePolicy(compile) => compile.run(),
             Command::Worker(worker) => worker.run().await,
         }
     }

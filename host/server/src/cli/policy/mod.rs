@@ -2,7 +2,7 @@
 
 mod table;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::{Args, Subcommand};
 use longhouse_core::PolicyKind;
+use longhouse_engine::policy::Apart;
 use longhouse_store::{Clock as _, SystemClock};
 use serde_json::{Map, Value, json};
 
@@ -72,6 +73,28 @@ enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Compiles a policy for a server that is not to be kept from its work by that.
+#[derive(Debug, Args)]
+pub(super) struct CompilePolicy {
+    /// Where what comes of it goes.
+    #[arg(long)]
+    cache: PathBuf,
+    /// How long this may compute, in seconds.
+    #[arg(long)]
+    cpu_s: u64,
+    /// How much memory this may have, in bytes.
+    #[arg(long)]
+    memory: u64,
+}
+
+impl CompilePolicy {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let mut component = Vec::new();
+        std::io::stdin().read_to_end(&mut component)?;
+        Ok(Apart::compile_here(self.cache, self.cpu_s, self.memory, &component)?)
+    }
 }
 
 /// A policy that may come to decide.
