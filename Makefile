@@ -2,10 +2,11 @@
 #
 #   make serve       a server on a copy of the demo project, with a token and a first call to try
 #   make test        the whole suite
-#   make lint        formatting and lints, in both workspaces
+#   make lint        formatting and lints, in all workspaces
 #   make bench       the figures, on a release build
 #   make bench-queue   durable queues side by side; ARGS="--claims" for more, ARGS="--help" for all
 #   make guests      the guests that tests and `serve` need
+#   make examples    the examples of policies, which tests need, too (installs npm and Python's venv)
 #   make guests-complete   the same with every coreutils command
 #   make audit       licences, bans and duplicate crates (installs cargo-deny)
 #   make clean       everything that was built
@@ -16,22 +17,27 @@ export CARGO_TARGET_DIR
 GUESTS := $(CARGO_TARGET_DIR)/guests
 DEMO := $(CARGO_TARGET_DIR)/demo-project
 LISTEN ?= 127.0.0.1:7420
+# The example in Rust is a workspace of its own, as a user's is.
+EXAMPLE := cd examples/policies/rust && cargo
 export LONGHOUSE_PLUGINS_DIR ?= $(GUESTS)
 
-.PHONY: serve test lint bench bench-queue guests guests-complete native native-echo native-coreutils toolchain demo build audit clean
+.PHONY: serve test lint bench bench-queue guests examples guests-complete native native-echo native-coreutils toolchain demo build audit clean
 
 serve: guests demo
 	$(CARGO_TARGET_DIR)/debug/longhouse serve $(DEMO) --listen $(LISTEN) --plugins $(GUESTS) --print-token 8h
 
-test: guests native
+test: guests examples native
 	cargo test --workspace
 	plugins/toolchain/cargo test --workspace --lib
+	$(EXAMPLE) test
 
 lint: toolchain
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	plugins/toolchain/cargo fmt --all --check
 	plugins/toolchain/cargo clippy --workspace -- -D warnings
+	$(EXAMPLE) fmt --check
+	$(EXAMPLE) clippy --all-targets -- -D warnings
 
 bench: guests native native-echo
 	cargo build --release -p longhouse -p longhouse-tests -p longhouse-engine --bins --examples
@@ -66,6 +72,10 @@ build:
 
 guests: toolchain build
 	$(CARGO_TARGET_DIR)/debug/guests --out $(GUESTS)
+
+examples: toolchain build
+	@plugins/toolchain/install --examples
+	$(CARGO_TARGET_DIR)/debug/guests --out $(GUESTS) --examples
 
 guests-complete: toolchain build
 	$(CARGO_TARGET_DIR)/debug/guests --out $(GUESTS) --complete

@@ -10,12 +10,18 @@ pub struct Key(blake3::Hasher);
 impl Key {
     /// A key for guests named `name`, built with this compiler.
     pub fn new(build: &Build, name: &str) -> anyhow::Result<Self> {
-        let mut key = Self(blake3::Hasher::new());
-        key.add(name.as_bytes());
+        let mut key = Self::without_compiler(name);
         key.add(build.compiler.identity().as_bytes());
         // How modules become components.
         key.add(include_bytes!("../../../../host/engine/src/componentize.rs"));
         Ok(key)
+    }
+
+    /// A key for guests named `name` that another compiler would make the same.
+    pub fn without_compiler(name: &str) -> Self {
+        let mut key = Self(blake3::Hasher::new());
+        key.add(name.as_bytes());
+        key
     }
 
     /// Adds something that decides.
@@ -40,7 +46,7 @@ impl Key {
 
 /// One guest, finished.
 pub struct Guest {
-    /// `fixtures`, `policies` or `tools`.
+    /// The directory that it goes to: `fixtures`, `policies`, `tools` and the like.
     pub kind: &'static str,
     pub name: String,
     pub component: Vec<u8>,

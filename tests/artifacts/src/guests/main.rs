@@ -1,9 +1,10 @@
-//! Builds guests: fixtures and policies from their sources, tools from their crates, all to components.
+//! Builds guests: fixtures, policies and examples from their sources, tools from their crates, all to components.
 //!
 //! What was built is kept under a hash of everything that it was made from, so that nothing is built twice.
 
 mod cache;
 mod compiler;
+mod examples;
 mod fixtures;
 mod policies;
 mod recipe;
@@ -19,12 +20,15 @@ use compiler::Compiler;
 /// Builds the guests that the server and its tests run.
 #[derive(Parser)]
 struct Arguments {
-    /// Where they go: `tools`, `fixtures` and `policies` beneath it.
+    /// Where they go: a directory of each kind beneath it.
     #[arg(long, default_value_os_t = longhouse_artifacts::target_dir().join("guests"))]
     out: PathBuf,
     /// Build every command of each tool, not only those that tests need.
     #[arg(long)]
     complete: bool,
+    /// Build the examples of policies as well, for which npm and Python are needed.
+    #[arg(long)]
+    examples: bool,
     /// Which compiler: rustup or debian. By default rustup, if it has the targets.
     #[arg(long, env = "LONGHOUSE_GUEST_TOOLCHAIN")]
     toolchain: Option<compiler::Kind>,
@@ -39,7 +43,7 @@ struct Build {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { out, complete, toolchain } = Arguments::parse();
+    let Arguments { out, complete, examples, toolchain } = Arguments::parse();
     std::fs::create_dir_all(&out)?;
     let out = out.canonicalize()?;
     let plugins = longhouse_artifacts::workspace_dir().join("plugins").canonicalize()?;
@@ -47,6 +51,9 @@ fn main() -> anyhow::Result<()> {
     let build = Build { plugins, out, compiler, complete };
     fixtures::build(&build).context("failed to build the fixtures")?;
     policies::build(&build).context("failed to build the policies")?;
+    if examples {
+        examples::build(&build).context("failed to build the examples")?;
+    }
     tools::build(&build).context("failed to build the tools")
 }
 

@@ -8,7 +8,7 @@ use crate::Build;
 use crate::cache::{Guest, Key, install};
 use crate::compiler::run;
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 
 /// What the names of those fixtures begin with that are policies.
 pub const FIXTURE: &str = "policy-";
@@ -66,7 +66,7 @@ fn guest(build: &Build, kind: &'static str, name: String) -> anyhow::Result<Gues
 }
 
 /// A policy decides from what it is told: with a clock or a file, its decisions could not be replayed.
-fn ensure_no_wasi(name: &str, component: &[u8]) -> anyhow::Result<()> {
+pub fn ensure_no_wasi(name: &str, component: &[u8]) -> anyhow::Result<()> {
     if let DecodedWasm::Component(resolve, world) = decode(component)? {
         for import in resolve.worlds[world].imports.keys() {
             let import = match import {
