@@ -1,5 +1,7 @@
 //! Policies: what is one, what becomes of those that misbehave, and how one takes over from another.
 
+mod examples;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -7,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
-use longhouse_core::{Decide, HostOrder, Placing, Rank, Task, TaskId, TaskSpec, TaskState, Timestamp};
+use longhouse_core::{Decide, Placing, Rank, Task, TaskId, TaskSpec, TaskState, Timestamp};
 use longhouse_engine::policy::{
     Apart, Fault, PolicyConfig, PolicyDecider, PolicyEngine, PolicyError, PolicyRecords, Shelf, WarmPolicy,
     World, types,
@@ -239,9 +241,9 @@ fn a_policy_that_fails_three_times_is_not_asked_again() {
     let tasks: Vec<&Task> = tasks.iter().collect();
     let rank = |decider: &mut PolicyDecider| {
         let places = decider.rank(Some(&version), &tasks, Timestamp::from_millis(0));
-        places.into_iter().map(|(rank, _)| rank).collect::<Vec<_>>()
+        places.map(|places| places.into_iter().map(|(rank, _)| rank).collect::<Vec<_>>())
     };
-    assert_eq!(rank(&mut decider), [Rank(-1), Rank(-2), Rank(-3)]);
+    assert_eq!(rank(&mut decider), Some(vec![Rank(-1), Rank(-2), Rank(-3)]));
     let choice = || longhouse_core::Choice {
         window: tasks
             .iter()
@@ -276,9 +278,7 @@ fn a_policy_that_fails_three_times_is_not_asked_again() {
     assert_eq!(told.version, version);
     assert!(told.reason.contains("as it was told to"), "{told:?}");
     assert_eq!(records.of(&version).faults, 3);
-    let host: Vec<Rank> =
-        HostOrder.rank(None, &tasks, Timestamp::from_millis(0)).into_iter().map(|(rank, _)| rank).collect();
-    assert_eq!(rank(&mut decider), host);
+    assert_eq!(rank(&mut decider), None);
 
     shelf.put(hostile(&json!({ "rank": "last", "select": "trap" })));
     assert!(decider.offers(&version), "whoever puts it in force again means it");
@@ -374,6 +374,57 @@ fn what_cannot_be_put_in_force_changes_nothing() {
     worker.put("/policies/scheduler", &json!({ "policy": "fifo" })).problem(403, "role_too_low");
     let found = admin.get("/policies").expect(200);
     assert_eq!(found["policies"]["scheduler"]["version"], Value::Null);
+}
+
+#[test]
+fn a_policy_that_needs_more_fuel_than_most_is_given_it() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let task = worker.make(&json!({ "title": "a task" }));
+    let component = encoded("fixture-policies", "fixture-policy-scheduler");
+    let put = |fuel_ms: Value| {
+        let config = json!({ "select": "dawdle" });
+        admin.put(
+            "/policies/scheduler",
+            &json!({ "component": component, "config": config, "fuel_ms": fuel_ms }),
+        )
+    };
+    let refused = put(json!(null)).problem(422, "invalid_policy");
+    assert!(refused["detail"].as_str().unwrap().contains("out of fuel"), "{refused}");
+    for fuel_ms in [0, 11] {
+        let refused = put(json!(fuel_ms)).problem(422, "invalid_request");
+        assert_eq!(refused["field"], "fuel_ms", "{refused}");
+    }
+    let version = put(json!(9)).expect(200)["version"].clone();
+    assert_ne!(put(json!(10)).expect(200)["version"], version, "with more it may decide otherwise");
+    admin
+        .put("/policies/scheduler", &json!({ "version": version, "fuel_ms": 1 }))
+        .problem(422, "invalid_request");
+    admin.put("/policies/scheduler", &json!({ "version": version })).expect(200);
+
+    let server = server.restart();
+    let admin = admin_of(&server, &admin);
+    wait_until_it_serves(&admin, &task, &version);
+    assert_eq!(admin.get("/policies").expect(200)["policies"]["scheduler"]["fuel_ms"], 9);
+}
+
+#[test]
+fn tasks_with_hundreds_of_labels_do_no_harm_to_a_scheduler() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let labels: Vec<String> = (0..256).map(|label| format!("label:{label}")).collect();
+    let touches: Vec<String> = (0..256).map(|path| format!("src/{path}/**")).collect();
+    let tasks: Vec<Value> =
+        (0..60).map(|_| json!({ "title": "t", "labels": labels, "touches": touches })).collect();
+    let first = worker.post("/tasks", &json!({ "tasks": tasks })).expect(201)["tasks"][0]["id"].clone();
+    for language in ["javascript", "python"] {
+        let component = encoded("example-policies", language);
+        let version = set(&admin, "scheduler", json!({ "component": component }))["version"].clone();
+        wait_until_it_serves(&admin, first.as_str().unwrap(), &version);
+        worker.make(&tasks[0]);
+        let found = admin.get("/policies").expect(200)["policies"]["scheduler"].clone();
+        assert_eq!((&found["version"], &found["faults"]), (&version, &json!(0)), "{found}");
+    }
 }
 
 #[test]
@@ -520,6 +571,53 @@ fn a_large_tenant_does_not_keep_others_waiting_under_fair_share() {
     assert!((16..=20).contains(&count), "{count} of 40");
     let why = worker.get(format!("/tasks/{}/why", claimed[1])).expect(200);
     assert!(why.to_string().contains("of late"), "{why}");
+}
+
+/// More comes than can be done, and nine of ten are urgent.
+#[test]
+fn what_is_not_urgent_has_its_turn_under_a_flood_of_what_is_because_it_waited() {
+    const ROUNDS: usize = 200;
+    let flood = |point_ms: u32| -> (usize, usize, usize) {
+        let server = TestServer::start();
+        let (admin, worker) = (server.admin(), server.worker());
+        let plain = worker.make(&json!({ "title": "the first", "priority": -1 }));
+        let config = json!({ "policy": "priority", "config": { "point_ms": point_ms } });
+        let version = set(&admin, "scheduler", config)["version"].clone();
+        wait_until_it_serves(&admin, &plain, &version);
+        let round: Vec<Value> =
+            (0..10).map(|n| json!({ "title": "t", "priority": i32::from(n > 0) })).collect();
+        let mut plain = Vec::new();
+        for _ in 0..ROUNDS {
+            let made = worker.post("/tasks", &json!({ "tasks": round })).expect(201);
+            plain.push(made["tasks"][0]["id"].clone());
+            for _ in 0..8 {
+                let task = worker.claim(&json!({}));
+                let body = json!({ "fence": task["fence"] });
+                worker.post(format!("/tasks/{}/complete", task["id"].as_str().unwrap()), &body).expect(200);
+            }
+        }
+        let (mut first, mut oldest, mut after) = (0, 0, 0);
+        loop {
+            let page = admin.get(format!("/events?types=task.claimed&after={after}&limit=1000")).expect(200);
+            let events = page["events"].as_array().unwrap();
+            let Some(last) = events.last() else { break };
+            after = last["seq"].as_u64().unwrap();
+            for event in events.iter().filter(|event| plain.contains(&event["task"])) {
+                match event["data"]["chosen"].as_str().unwrap() {
+                    "first" => first += 1,
+                    _ => oldest += 1,
+                }
+            }
+        }
+        (first, oldest, plain.len())
+    };
+    // A point is worth so little that everything has waited for long enough soon; or as much as nobody waits for here.
+    let (first, oldest, all) = flood(5);
+    println!("of {all} that are not urgent, {first} had their turn by waiting, {oldest} as the oldest");
+    assert!(first > all / 2, "{first} and {oldest} of {all}");
+    let (first, oldest, all) = flood(u32::MAX);
+    println!("without waiting that counts: {first}, {oldest} of {all}");
+    assert!(first == 0 && oldest > 0, "{first} and {oldest} of {all}");
 }
 
 #[test]

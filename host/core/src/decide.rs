@@ -60,9 +60,15 @@ pub trait Decide {
         Choosing::No
     }
 
-    /// Where tasks come among those that are ready: a place for each, in their order.
-    fn rank(&mut self, _by: Option<&PolicyVersion>, tasks: &[&Task], _now: Timestamp) -> Vec<(Rank, Group)> {
-        tasks.iter().map(|task| (rank_by_priority(task), Group::default())).collect()
+    /// Where tasks come among those that are ready: a place for each, in their order. `None` if it cannot say now: they have
+    /// the host's places until it is asked again. The host always can.
+    fn rank(
+        &mut self,
+        _by: Option<&PolicyVersion>,
+        tasks: &[&Task],
+        _now: Timestamp,
+    ) -> Option<Vec<(Rank, Group)>> {
+        Some(tasks.iter().map(|task| (rank_by_priority(task), Group::default())).collect())
     }
 
     /// Which of the first tasks an agent is given: places in the window, each at most once. Nothing leaves it to the ranks.

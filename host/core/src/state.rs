@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::commit::Commits;
 use crate::crew::Crew;
-use crate::decide::rank_by_priority;
 use crate::lately::Lately;
 use crate::lock::Locks;
 use crate::queue::Queue;
@@ -121,7 +120,7 @@ impl State {
             state.queue.remember_end(id, status);
         }
         for mut task in seed.tasks {
-            task.placing = Placing { rank: rank_by_priority(&task), ..Placing::default() };
+            task.placing = Placing::by_host(&task);
             state.queue.insert(task);
         }
         for lock in seed.locks {

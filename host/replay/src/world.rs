@@ -124,7 +124,12 @@ impl Decide for Told<'_> {
         self.0.choosing(by)
     }
 
-    fn rank(&mut self, by: Option<&PolicyVersion>, tasks: &[&Task], now: Timestamp) -> Vec<(Rank, Group)> {
+    fn rank(
+        &mut self,
+        by: Option<&PolicyVersion>,
+        tasks: &[&Task],
+        now: Timestamp,
+    ) -> Option<Vec<(Rank, Group)>> {
         self.0.rank(by, tasks, now)
     }
 

@@ -30,9 +30,17 @@ impl Decide for Adversary {
         }
     }
 
-    fn rank(&mut self, by: Option<&PolicyVersion>, tasks: &[&Task], now: Timestamp) -> Vec<(Rank, Group)> {
+    fn rank(
+        &mut self,
+        by: Option<&PolicyVersion>,
+        tasks: &[&Task],
+        now: Timestamp,
+    ) -> Option<Vec<(Rank, Group)>> {
         if by.is_none() {
             return HostOrder.rank(by, tasks, now);
+        }
+        if self.0.permille(100) {
+            return None;
         }
         let mut place = |_: &&Task| {
             let rank = match self.0.below(4) {
@@ -42,7 +50,7 @@ impl Decide for Adversary {
             };
             (Rank(rank), Group::new(&self.0.below(5).to_string()))
         };
-        tasks.iter().map(&mut place).collect()
+        Some(tasks.iter().map(&mut place).collect())
     }
 
     /// Anything at all: also what is not there, the same again, and nothing.

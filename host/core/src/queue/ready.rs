@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::index::{Class, Index, Order};
-use crate::{AgentName, Group, Rank, TaskId, Timestamp};
+use crate::decide::rank_by_priority;
+use crate::{AgentName, Group, Rank, Task, TaskId, Timestamp};
 
 /// A task's place, as its scheduler said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,11 +18,22 @@ pub struct Placing {
     pub(crate) order: u32,
 }
 
+impl Placing {
+    /// The place that the host gives a task, in no scheduler's order.
+    pub(crate) fn by_host(task: &Task) -> Self {
+        Self { rank: rank_by_priority(task), ..Self::default() }
+    }
+}
+
 /// The tasks that could begin now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Ready {
     serving: Index,
     next: Option<Successor>,
+    /// Tasks that lie in the index with the host's places, because the scheduler could not say theirs; or did, and are gone.
+    unranked: BTreeSet<TaskId>,
+    /// When it is asked again.
+    asked_again_at: Timestamp,
     /// Those that serve no more. To drop one of a million tasks at once would keep claims waiting.
     retired: Vec<Index>,
     /// When the next tasks of those are let go of.
@@ -64,12 +76,13 @@ impl Ready {
         placing: &Placing,
     ) {
         let Placing { rank, group, order } = placing;
-        if let Some(next) = &mut self.next {
-            if next.index.order.number == *order {
+        match &mut self.next {
+            Some(next) if next.index.order.number == *order => {
                 next.index.insert(id, assignee.clone(), class.clone(), *rank, group.clone());
-            } else if id <= next.ranked_to {
-                next.late.insert(id);
             }
+            Some(next) if id <= next.ranked_to => drop(next.late.insert(id)),
+            None if self.serving.order.number != *order => drop(self.unranked.insert(id)),
+            Some(_) | None => {}
         }
         self.serving.insert(id, assignee, class, *rank, group.clone());
     }
@@ -86,35 +99,52 @@ impl Ready {
     pub(crate) fn succeed(&mut self, order: Order, now: Timestamp) {
         let late = BTreeSet::new();
         let next = Successor { index: Index::new(order), ranked_to: TaskId(0), late, due: now };
+        self.unranked.clear();
         let abandoned = self.next.replace(next).map(|next| next.index);
         self.retire(abandoned, now);
     }
 
-    /// Of the order that takes over: up to which task all are ranked, and which of those are not.
-    pub(crate) fn succession(&self) -> Option<(&Order, TaskId, &BTreeSet<TaskId>)> {
-        self.next.as_ref().map(|next| (&next.index.order, next.ranked_to, &next.late))
+    /// Of the order that takes over, or of the one that serves: up to which task all are ranked, and which of those are not.
+    pub(crate) fn ranking(&self) -> Option<(&Order, TaskId, &BTreeSet<TaskId>)> {
+        match &self.next {
+            Some(next) => Some((&next.index.order, next.ranked_to, &next.late)),
+            None if self.unranked.is_empty() => None,
+            None => Some((&self.serving.order, TaskId(u64::MAX), &self.unranked)),
+        }
     }
 
-    /// A task that is ready has its place in the order that takes over.
-    pub(crate) fn insert_next(
+    /// A task that is ready has its place in that order.
+    pub(crate) fn insert_ranked(
         &mut self,
         id: TaskId,
         assignee: Option<AgentName>,
         class: Class,
         placing: &Placing,
     ) {
-        if let Some(next) = &mut self.next {
-            next.index.insert(id, assignee, class, placing.rank, placing.group.clone());
-        }
+        let index = self.next.as_mut().map_or(&mut self.serving, |next| &mut next.index);
+        index.insert(id, assignee, class, placing.rank, placing.group.clone());
     }
 
     /// Tasks up to `to` are ranked, and so are these late ones. The next of them are at `due`.
     pub(crate) fn ranked(&mut self, to: TaskId, late: &[TaskId], due: Timestamp) {
-        if let Some(next) = &mut self.next {
-            (next.ranked_to, next.due) = (to, due);
-            for id in late {
-                next.late.remove(id);
+        self.ask_again_at(due);
+        let unranked = match &mut self.next {
+            Some(next) => {
+                next.ranked_to = to;
+                &mut next.late
             }
+            None => &mut self.unranked,
+        };
+        for id in late {
+            unranked.remove(id);
+        }
+    }
+
+    /// The scheduler is asked for the places of those that are not ranked at `due`.
+    pub(crate) fn ask_again_at(&mut self, due: Timestamp) {
+        match &mut self.next {
+            Some(next) => next.due = due,
+            None => self.asked_again_at = due,
         }
     }
 
@@ -142,10 +172,11 @@ impl Ready {
         }
     }
 
-    /// When the next tasks are to be ranked, if another order takes over, or let go of.
+    /// When the next tasks are to be ranked or let go of, if any are.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let ranking = self.next.as_ref().map(|next| next.due);
         let draining = (!self.retired.is_empty()).then_some(self.drained_at);
-        ranking.into_iter().chain(draining).min()
+        let repairing = (!self.unranked.is_empty()).then_some(self.asked_again_at);
+        ranking.into_iter().chain(draining).chain(repairing).min()
     }
 }

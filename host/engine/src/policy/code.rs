@@ -21,6 +21,8 @@ pub struct PolicyCode {
     world: World,
     hash: blake3::Hash,
     pub(super) fuel: u64,
+    /// How much more of it a decision has.
+    pub(super) times: u32,
     pub(super) memory: u64,
 }
 
@@ -52,7 +54,13 @@ impl PolicyCode {
         hash: blake3::Hash,
         config: &PolicyConfig,
     ) -> Self {
-        Self { engine, code, world, hash, fuel: config.fuel, memory: config.memory }
+        Self { engine, code, world, hash, fuel: config.fuel, times: 1, memory: config.memory }
+    }
+
+    /// The same with so many times as much fuel for a decision: another version, because it may decide where this one fails.
+    #[must_use]
+    pub fn with_fuel(self, times: u32) -> Self {
+        Self { times, ..self }
     }
 
     /// What it exports.
@@ -64,6 +72,9 @@ impl PolicyCode {
     pub fn version(&self, config: &str) -> PolicyVersion {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.hash.as_bytes()).update(config.as_bytes());
+        if self.times != 1 {
+            hasher.update(&self.times.to_le_bytes());
+        }
         PolicyVersion::new(hasher.finalize().to_hex().as_str())
     }
 

@@ -269,18 +269,22 @@ impl Decide for PolicyDecider {
         seat.map_or(Choosing::No, |seat| seat.policy.choosing())
     }
 
-    fn rank(&mut self, by: Option<&PolicyVersion>, tasks: &[&Task], now: Timestamp) -> Vec<(Rank, Group)> {
+    fn rank(
+        &mut self,
+        by: Option<&PolicyVersion>,
+        tasks: &[&Task],
+        now: Timestamp,
+    ) -> Option<Vec<(Rank, Group)>> {
+        if by.is_none() {
+            return HostOrder.rank(by, tasks, now);
+        }
         let pace = if tasks.len() > 1 { Pace::Background } else { Pace::Live };
         let places = self.ask(by, pace, |policy| {
             let tasks: Vec<_> = tasks.iter().map(|task| facts::task(task)).collect();
             policy.rank(&tasks, now.as_millis())
         });
-        match places {
-            Some(places) => {
-                places.into_iter().map(|place| (Rank(place.key), Group::new(&place.group))).collect()
-            }
-            None => HostOrder.rank(by, tasks, now),
-        }
+        let place = |place: super::types::Place| (Rank(place.key), Group::new(&place.group));
+        Some(places?.into_iter().map(place).collect())
     }
 
     fn choose(&mut self, by: &PolicyVersion, choice: &Choice<'_>) -> Vec<Pick> {

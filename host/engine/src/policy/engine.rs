@@ -29,9 +29,9 @@ pub struct PolicyConfig {
 }
 
 impl Default for PolicyConfig {
-    /// No cache; a million units, which take about a millisecond; 128 MiB; compiled here.
+    /// No cache; five million units, which take about a millisecond; 128 MiB; compiled here.
     fn default() -> Self {
-        Self { cache_dir: None, fuel: 1_000_000, memory: 128 << 20, apart: None }
+        Self { cache_dir: None, fuel: 5_000_000, memory: 128 << 20, apart: None }
     }
 }
 

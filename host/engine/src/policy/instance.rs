@@ -19,8 +19,12 @@ use crate::limits::{MemoryBudget, MemoryLimit, MemoryUse};
 
 /// How much more fuel than a decision takes an instance has to start, describe and configure itself.
 const SETUP: u64 = 1_000;
-/// How much more ranking many tasks takes than ranking one, at most: a claim may have to wait for it.
-const RANKING: u64 = 32;
+/// How much a decision is told with the usual fuel, in entries of lists. Python, the slowest, takes five thousand units for each.
+const TOLD: usize = 512;
+/// A task, a lock or a run counts as so many, beside its lists.
+const ITSELF: usize = 8;
+/// How much more fuel a decision has that is told more, at most: a claim may have to wait for it.
+const MOST_TIMES: usize = 16;
 /// How much of what is printed in a call is kept, in bytes.
 const CONSOLE: usize = 4 << 10;
 /// How deep a policy's calls go, and how much of its memory an answer takes at most, is bounded by wasmtime; how long the words
@@ -83,7 +87,8 @@ impl PolicyInstance {
         let configured =
             exports.configure(&mut store, config).map_err(|error| setup(failed(error, &store)))?;
         configured.map_err(|refusal| PolicyError::Configuration(cut(&refusal, MAX_REASON).to_owned()))?;
-        Ok(Self { store, exports, description, memory, fuel: code.fuel })
+        let fuel = code.fuel.saturating_mul(code.times.into());
+        Ok(Self { store, exports, description, memory, fuel })
     }
 
     /// What it says of itself.
@@ -101,8 +106,7 @@ impl PolicyInstance {
     /// # Errors
     /// The fault; the instance is of no use any more if it trapped. One that is of another kind answers with nothing.
     pub fn rank(&mut self, tasks: &[TaskFacts], now_ms: u64) -> Result<Vec<Place>, Fault> {
-        let times = u64::try_from(tasks.len()).unwrap_or(u64::MAX).clamp(1, RANKING);
-        let places = self.call(times, |exports, store| match exports {
+        let places = self.call(entries(tasks), |exports, store| match exports {
             Exports::Ranker(ranker) => ranker.longhouse_policy_ranking().call_rank(store, tasks, now_ms),
             Exports::Scheduler(scheduler) => {
                 scheduler.longhouse_policy_ranking().call_rank(store, tasks, now_ms)
@@ -137,7 +141,7 @@ impl PolicyInstance {
         want: u32,
         (now_ms, seed): (u64, u64),
     ) -> Result<Vec<Pick>, Fault> {
-        let picks = self.call(1, |exports, store| match exports {
+        let picks = self.call(window.len(), |exports, store| match exports {
             Exports::Scheduler(scheduler) => scheduler
                 .longhouse_policy_selection()
                 .call_select(store, window, groups, agent, want, now_ms, seed),
@@ -172,7 +176,8 @@ impl PolicyInstance {
     /// # Errors
     /// As for [`PolicyInstance::rank`].
     pub fn decide(&mut self, request: &LockRequest, held: &[LockFacts]) -> Result<Verdict, Fault> {
-        let verdict = self.call(1, |exports, store| match exports {
+        let told = held.iter().map(|lock| ITSELF + lock.patterns.len()).sum::<usize>();
+        let verdict = self.call(told + request.patterns.len(), |exports, store| match exports {
             Exports::Conflict(policy) => policy.longhouse_policy_locking().call_decide(store, request, held),
             Exports::Ranker(_) | Exports::Scheduler(_) | Exports::Admission(_) => Ok(Verdict::Wait),
         })?;
@@ -194,7 +199,8 @@ impl PolicyInstance {
     /// # Errors
     /// As for [`PolicyInstance::rank`].
     pub fn overlap(&mut self, task: &TaskFacts, running: &[TaskFacts]) -> Result<bool, Fault> {
-        self.call(1, |exports, store| match exports {
+        let told = entries(std::slice::from_ref(task)) + entries(running);
+        self.call(told, |exports, store| match exports {
             Exports::Conflict(policy) => policy.longhouse_policy_locking().call_overlap(store, task, running),
             Exports::Ranker(_) | Exports::Scheduler(_) | Exports::Admission(_) => Ok(false),
         })
@@ -205,7 +211,7 @@ impl PolicyInstance {
     /// # Errors
     /// As for [`PolicyInstance::rank`].
     pub fn review(&mut self, run: &RunRequest, agent: &AgentFacts) -> Result<Admit, Fault> {
-        let admit = self.call(1, |exports, store| match exports {
+        let admit = self.call(run.argv.len(), |exports, store| match exports {
             Exports::Admission(policy) => policy.longhouse_policy_review().call_review(store, run, agent),
             Exports::Ranker(_) | Exports::Scheduler(_) | Exports::Conflict(_) => Ok(Admit::Allow),
         })?;
@@ -217,10 +223,11 @@ impl PolicyInstance {
 
     fn call<T>(
         &mut self,
-        times: u64,
+        told: usize,
         call: impl FnOnce(&Exports, &mut Store<PolicyState>) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
         self.store.data_mut().console.clear();
+        let times = u64::try_from(told.div_ceil(TOLD).clamp(1, MOST_TIMES)).unwrap_or(1);
         let answer = self
             .store
             .set_fuel(self.fuel.saturating_mul(times))
@@ -260,6 +267,12 @@ impl Exports {
             Self::Admission(policy) => policy.longhouse_policy_lifecycle().call_configure(store, config),
         }
     }
+}
+
+/// How much somebody is told who is told of these.
+fn entries(tasks: &[TaskFacts]) -> usize {
+    let of = |task: &TaskFacts| ITSELF + task.labels.len() + task.capabilities.len() + task.touches.len();
+    tasks.iter().map(of).sum()
 }
 
 fn check_description(description: &Description) -> Result<(), PolicyError> {

@@ -21,12 +21,17 @@ impl Decide for Backwards {
         Choosing::No
     }
 
-    fn rank(&mut self, by: Option<&PolicyVersion>, tasks: &[&Task], now: Timestamp) -> Vec<(Rank, Group)> {
+    fn rank(
+        &mut self,
+        by: Option<&PolicyVersion>,
+        tasks: &[&Task],
+        now: Timestamp,
+    ) -> Option<Vec<(Rank, Group)>> {
         match by {
             None => HostOrder.rank(None, tasks, now),
             Some(_) => {
                 let rank = |task: &&Task| (Rank(-i64::try_from(task.id.0).unwrap()), Group::default());
-                tasks.iter().map(rank).collect()
+                Some(tasks.iter().map(rank).collect())
             }
         }
     }

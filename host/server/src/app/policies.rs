@@ -52,8 +52,21 @@ pub enum Wanted {
     Version(PolicyVersion),
 }
 
-/// JSON: what a policy is configured with.
-pub type Configured = serde_json::Value;
+/// What a policy is configured with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configured {
+    /// What it reads.
+    #[serde(rename = "config")]
+    pub json: serde_json::Value,
+    /// For about how many milliseconds of work a decision has fuel.
+    #[serde(default = "usual_fuel_ms")]
+    pub fuel_ms: u32,
+}
+
+/// What suffices for whatever is compiled to WebAssembly.
+pub const fn usual_fuel_ms() -> u32 {
+    1
+}
 
 /// What is kept of a version, beside its component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +82,8 @@ pub struct VersionFacts {
     /// The hash of its component: the name that this is kept under.
     pub component: String,
     /// What it is configured with.
-    pub config: serde_json::Value,
+    #[serde(flatten)]
+    pub config: Configured,
     /// When it was first put in force.
     pub added_at_ms: Timestamp,
     /// By whom; `None` for the operator.
@@ -381,8 +395,8 @@ fn set_up(
     component: &[u8],
     config: &Configured,
 ) -> Result<WarmPolicy, PolicyRefusal> {
-    let code = engine.load(component)?;
-    let policy = WarmPolicy::new(code, &config.to_string())?;
+    let code = engine.load(component)?.with_fuel(config.fuel_ms);
+    let policy = WarmPolicy::new(code, &config.json.to_string())?;
     let is = policy.code().world().kind();
     if is != kind {
         return Err(PolicyRefusal::WrongKind { name: policy.description().name.clone(), is });

@@ -1,5 +1,7 @@
 //! `/policies`
 
+use std::ops::RangeInclusive;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -13,8 +15,11 @@ use super::ApiError;
 use super::auth::Caller;
 use super::extract::{Change, JsonBody};
 use crate::app::App;
-use crate::app::policies::{self, Deciding, HOST, Wanted};
+use crate::app::policies::{self, Configured, Deciding, HOST, Wanted};
 use crate::app::rehearsal::{self, Replayed, ShadowFacts};
+
+/// How much fuel an admin may give a policy for a decision, in milliseconds of work: agents wait for it.
+const FUEL_MS: RangeInclusive<u32> = 1..=10;
 
 /// What is to decide: one of the first three, and what it is configured with.
 #[derive(Deserialize)]
@@ -24,6 +29,7 @@ pub(super) struct PolicyForm {
     component: Option<String>,
     version: Option<PolicyVersion>,
     config: Option<Map<String, Value>>,
+    fuel_ms: Option<u32>,
 }
 
 /// What is to be replayed, as [`PolicyForm`] says it, and from when on.
@@ -34,6 +40,7 @@ pub(super) struct ReplayForm {
     component: Option<String>,
     version: Option<PolicyVersion>,
     config: Option<Map<String, Value>>,
+    fuel_ms: Option<u32>,
     since_ms: Option<u64>,
 }
 
@@ -47,9 +54,9 @@ pub(super) async fn replay(
     Path((_, kind)): Path<(String, String)>,
     JsonBody(form): JsonBody<ReplayForm>,
 ) -> Result<Json<Replayed>, ApiError> {
-    let ReplayForm { policy, component, version, config, since_ms } = form;
+    let ReplayForm { policy, component, version, config, fuel_ms, since_ms } = form;
     let (kind, now) = (parsed(&kind)?, app.clock.now().as_millis());
-    let wanted = wanted(PolicyForm { policy, component, version, config })?;
+    let wanted = wanted(PolicyForm { policy, component, version, config, fuel_ms })?;
     let since = since_ms.unwrap_or(now.saturating_sub(DAY_MS));
     if since > now {
         return Err(ApiError::invalid("since_ms", "that is in the future"));
@@ -140,20 +147,29 @@ fn parsed(kind: &str) -> Result<PolicyKind, ApiError> {
 }
 
 fn wanted(form: PolicyForm) -> Result<Wanted, ApiError> {
-    let config = form.config.map(Value::Object);
-    let configured = config.clone().unwrap_or_else(|| json!({}));
-    match (form.policy, form.component, form.version) {
-        (Some(policy), None, None) if policy == HOST && config.is_none() => Ok(Wanted::Host),
-        (Some(policy), None, None) if policy == HOST => {
-            Err(ApiError::invalid("config", "the host has nothing to be configured"))
-        }
-        (Some(policy), None, None) => Ok(Wanted::BuiltIn(policy, configured)),
+    let PolicyForm { policy, component, version, config, fuel_ms } = form;
+    if fuel_ms.is_some_and(|fuel_ms| !FUEL_MS.contains(&fuel_ms)) {
+        return Err(ApiError::invalid("fuel_ms", "a decision can have fuel for 1 to 10 ms"));
+    }
+    let set = config.as_ref().map(|_| "config").or(fuel_ms.map(|_| "fuel_ms"));
+    let configured = || Configured {
+        json: Value::Object(config.unwrap_or_default()),
+        fuel_ms: fuel_ms.unwrap_or(policies::usual_fuel_ms()),
+    };
+    match (policy, component, version) {
+        (Some(policy), None, None) if policy == HOST => match set {
+            None => Ok(Wanted::Host),
+            Some(field) => Err(ApiError::invalid(field, "the host has nothing to be configured")),
+        },
+        (Some(policy), None, None) => Ok(Wanted::BuiltIn(policy, configured())),
         (None, Some(text), None) => {
             let bytes = STANDARD.decode(text).map_err(|error| ApiError::invalid("component", error))?;
-            Ok(Wanted::Component(bytes, configured))
+            Ok(Wanted::Component(bytes, configured()))
         }
-        (None, None, Some(version)) if config.is_none() => Ok(Wanted::Version(version)),
-        (None, None, Some(_)) => Err(ApiError::invalid("config", "a version has its own already")),
+        (None, None, Some(version)) => match set {
+            None => Ok(Wanted::Version(version)),
+            Some(field) => Err(ApiError::invalid(field, "a version has its own already")),
+        },
         (..) => Err(ApiError::invalid(
             "policy",
             "say what is to decide by one of policy (a built-in one, or \"host\"), component (in base64) and version",
@@ -170,7 +186,8 @@ fn body(deciding: &Deciding) -> Value {
         "before": in_force.before,
         "code_version": facts.as_ref().map(|facts| &facts.code_version),
         "summary": facts.as_ref().map(|facts| &facts.summary),
-        "config": facts.as_ref().map(|facts| &facts.config),
+        "config": facts.as_ref().map(|facts| &facts.config.json),
+        "fuel_ms": facts.as_ref().map(|facts| facts.config.fuel_ms),
         "added_at_ms": facts.as_ref().map(|facts| facts.added_at_ms),
         "added_by": facts.as_ref().map(|facts| &facts.added_by),
         "calls": record.calls,

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::super::{Context, Effect, commit, crew, lock};
 use super::finish::judge;
-use crate::decide::rank_by_priority;
 use crate::{
-    AgentName, Group, Hold, Note, NoteKind, OnParentFailure, Placing, Row, Task, TaskEvent, TaskId, TaskRow,
+    AgentName, Hold, Note, NoteKind, OnParentFailure, Placing, Row, Task, TaskEvent, TaskId, TaskRow,
     TaskState, TaskStatus, Verdict,
 };
 
@@ -69,9 +68,11 @@ impl Context<'_> {
             TaskStatus::Scheduled
         } else {
             let order = self.state.queue.ready.newest();
-            let place = self.decide.rank(order.by.as_ref(), &[task], self.now).pop();
-            let (rank, group) = place.unwrap_or_else(|| (rank_by_priority(task), Group::default()));
-            task.placing = Placing { rank, group, order: order.number };
+            let place = self.decide.rank(order.by.as_ref(), &[task], self.now).and_then(|mut it| it.pop());
+            task.placing = match place {
+                Some((rank, group)) => Placing { rank, group, order: order.number },
+                None => Placing::by_host(task),
+            };
             TaskStatus::Pending
         };
         let state = &mut task.state;

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use crate::decide::rank_by_priority;
 use crate::*;
 
 /// Ranks by version: the first numbers forwards, others backwards; chooses the last it is shown.
-struct Versions;
+#[derive(Default)]
+struct Versions {
+    /// They cannot say now.
+    is_busy: bool,
+}
 
 impl Versions {
     fn place(by: Option<&PolicyVersion>, task: &Task) -> (Rank, Group) {
         let id = i64::try_from(task.id.0).unwrap();
         match by.map(PolicyVersion::as_str) {
-            None => HostOrder.rank(None, &[task], Timestamp::from_millis(0)).remove(0),
+            None => (rank_by_priority(task), Group::default()),
             Some("forwards") => (Rank(id), Group::default()),
             Some(_) => (Rank(-id), Group::new(if task.id.0.is_multiple_of(3) { "threes" } else { "others" })),
         }
@@ -30,8 +35,14 @@ impl Decide for Versions {
         }
     }
 
-    fn rank(&mut self, by: Option<&PolicyVersion>, tasks: &[&Task], _now: Timestamp) -> Vec<(Rank, Group)> {
-        tasks.iter().map(|task| Self::place(by, task)).collect()
+    fn rank(
+        &mut self,
+        by: Option<&PolicyVersion>,
+        tasks: &[&Task],
+        _now: Timestamp,
+    ) -> Option<Vec<(Rank, Group)>> {
+        let can_say = by.is_none() || !self.is_busy;
+        can_say.then(|| tasks.iter().map(|task| Self::place(by, task)).collect())
     }
 
     fn choose(&mut self, _by: &PolicyVersion, choice: &Choice<'_>) -> Vec<Pick> {
@@ -50,13 +61,14 @@ struct World {
     state: State,
     now: u64,
     held: Vec<Grant>,
+    is_busy: bool,
 }
 
 impl World {
     fn new() -> Self {
         let profiles: Profiles = [("full".parse().unwrap(), Profile::default())].into();
         let state = State::rebuild(Seed { boot: Some(BootNumber(1)), profiles, ..Seed::default() });
-        let mut world = Self { state, now: 1_000, held: Vec::new() };
+        let mut world = Self { state, now: 1_000, held: Vec::new(), is_busy: false };
         let agent = NewAgent {
             name: "ann".parse().unwrap(),
             role: Role::Worker,
@@ -71,7 +83,7 @@ impl World {
     fn tell(&mut self, caller: Caller, command: Command) -> Step {
         let now = Timestamp::from_millis(self.now);
         let envelope = Envelope { waiter: Waiter(1), caller, now, seed: 1, command, keyed: None };
-        step(&mut self.state, envelope, &mut Versions)
+        step(&mut self.state, envelope, &mut Versions { is_busy: self.is_busy })
     }
 
     fn ann(&mut self, command: TaskCommand) -> Reply {
@@ -148,6 +160,21 @@ fn the_old_order_serves_until_all_are_ranked_by_the_new_one() {
 }
 
 #[test]
+fn what_a_scheduler_could_not_rank_it_ranks_later() {
+    let mut world = World::new();
+    world.set(Some("backwards"));
+    while world.tick() {}
+    world.is_busy = true;
+    world.make(3, plain);
+    assert_eq!(world.claim(), Some(1), "in the host's order");
+    (0..50).for_each(|_| assert!(world.tick(), "there is something to be asked again"));
+    world.is_busy = false;
+    while world.tick() {}
+    world.check();
+    assert_eq!(world.claim(), Some(3));
+}
+
+#[test]
 fn a_scheduler_that_cannot_be_asked_leaves_it_to_the_host() {
     let mut world = World::new();
     world.make(3, plain);
@@ -189,7 +216,8 @@ fn orders_follow_each_other_while_tasks_come_and_go() {
         };
         world.make(700, plain);
         for _ in 0..60 {
-            match next(8) {
+            match next(9) {
+                8 => world.is_busy = !world.is_busy,
                 0 => {
                     let version =
                         [None, Some("forwards"), Some("backwards"), Some("chooses"), Some("missing")];
@@ -223,6 +251,7 @@ fn orders_follow_each_other_while_tasks_come_and_go() {
                 _ => drop(world.tick()),
             }
         }
+        world.is_busy = false;
         while world.tick() {}
         println!("seed {seed}");
         world.check();
