@@ -163,13 +163,59 @@ fn a_shadow_says_what_it_would_have_done() {
 }
 
 #[test]
+fn a_shadow_says_what_it_would_have_decided_about_runs_and_locks() {
+    let server = TestServer::start();
+    let (admin, worker) = (server.admin(), server.worker());
+    let rules = json!({ "rules": [{ "commands": ["fixture-spin"], "wall_ms": 50 }, { "commands": ["rg"], "deny": "no" }] });
+    let rules = json!({ "policy": "quota", "config": rules });
+    let owners = json!({ "policy": "ownership", "config": { "owners": { "src/**": ["nobody"] } } });
+    for (kind, policy) in [("admission", &rules), ("conflict", &owners)] {
+        let begun = admin.post(format!("/policies/{kind}/shadow"), policy).expect(200);
+        assert_eq!(begun["decisions"]["asked"], 0, "{begun}");
+        assert_eq!(begun["picks"].is_null(), kind == "admission", "{begun}");
+    }
+    // It decides nothing: what it would refuse is done.
+    worker.run(["fixture-echo", "x"]);
+    assert_eq!(worker.run(["rg", "--version"])["outcome"]["code"], 0);
+    for paths in ["docs/**", "src/**"] {
+        worker.post("/locks", &json!({ "paths": [paths] })).expect(201);
+    }
+    let followed = |kind: &str, count: u64| -> Value {
+        let begun = Instant::now();
+        loop {
+            let facts = admin.get(format!("/policies/{kind}/shadow")).expect(200);
+            if facts["decisions"]["asked"] == count {
+                return facts;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{facts}");
+            std::thread::yield_now();
+        }
+    };
+    let runs = followed("admission", 2);
+    assert_eq!(runs["decisions"]["differ"], 1, "{runs}");
+    let otherwise = &runs["decisions"]["latest"][0];
+    assert_eq!((&otherwise["about"], &otherwise["decided"]), (&json!("rg --version"), &json!("allowed")));
+    assert_eq!(otherwise["instead"], "denied: no");
+    let locks = followed("conflict", 2);
+    assert_eq!(
+        (&locks["decisions"]["differ"], &locks["record"]["faults"]),
+        (&json!(1), &json!(0)),
+        "{locks}"
+    );
+    assert_eq!(locks["decisions"]["latest"][0]["about"], "src/**");
+
+    worker.get("/policies/admission/shadow").problem(403, "role_too_low");
+    admin.delete("/policies/admission/shadow").expect(200);
+    worker.run(["fixture-echo", "x"]);
+    admin.get("/policies/admission/shadow").problem(404, "no_shadow");
+}
+
+#[test]
 fn what_cannot_be_rehearsed_is_refused() {
     let server = TestServer::start();
     let admin = server.admin();
-    for path in ["/policies/admission/replay", "/policies/admission/shadow"] {
-        let problem = admin.post(path, &json!({ "policy": "quota" })).problem(422, "invalid_request");
-        assert_eq!(problem["field"], "kind");
-    }
+    let replay = admin.post("/policies/admission/replay", &json!({ "policy": "quota" }));
+    assert_eq!(replay.problem(422, "invalid_request")["field"], "kind");
     admin.post("/policies/scheduler/shadow", &json!({ "policy": "host" })).problem(422, "invalid_request");
     admin
         .post("/policies/scheduler/replay", &json!({ "policy": "exclusive" }))

@@ -14,6 +14,7 @@ use longhouse_core::{
     Pick, PolicyKind, PolicyVersion, Rank, RunRequest, Task, Timestamp,
 };
 
+use super::tap::{Decided, Taps};
 use super::{Fault, PolicyInstance, WarmPolicy, facts};
 
 /// How many faults in which time are too many.
@@ -79,6 +80,7 @@ pub struct PolicyDecider {
     policies: HashMap<PolicyVersion, Seat>,
     budget: Budget,
     manner: Manner,
+    taps: Arc<Taps>,
 }
 
 /// How policies are asked.
@@ -151,7 +153,14 @@ impl PolicyDecider {
     /// A decider for what is on `shelf`.
     pub fn new(shelf: Arc<Shelf>, records: Arc<PolicyRecords>, ejected: Sender<Ejected>) -> Self {
         let budget = Budget { since: Instant::now(), used: Duration::ZERO };
-        Self { shelf, records, ejected, policies: HashMap::new(), budget, manner: Manner::Live }
+        let (policies, taps) = Default::default();
+        Self { shelf, records, ejected, policies, budget, manner: Manner::Live, taps }
+    }
+
+    /// The same, with those who follow what is decided.
+    #[must_use]
+    pub fn followed_by(self, taps: Arc<Taps>) -> Self {
+        Self { taps, ..self }
     }
 
     /// A decider that decides nothing for anybody, with these policies. One that fails too often is not asked again here
@@ -310,7 +319,12 @@ impl Decide for PolicyDecider {
             let held: Vec<_> = held.iter().map(|held| facts::held(held, request.now)).collect();
             policy.decide(&facts::asked(request), &held)
         });
-        verdict.map_or_else(|| HostOrder.judge(by, request, held), facts::verdict)
+        let verdict = verdict.map_or_else(|| HostOrder.judge(by, request, held), facts::verdict);
+        self.taps.pass(PolicyKind::Conflict, || {
+            let held = held.iter().map(|held| facts::held(held, request.now)).collect();
+            Decided::Lock { request: facts::asked(request), held, verdict: verdict.clone() }
+        });
+        verdict
     }
 
     fn may_overlap(&mut self, by: Option<&PolicyVersion>, task: &Task, running: &[&Task]) -> bool {
@@ -332,6 +346,11 @@ impl Decide for PolicyDecider {
             let answer = policy.review(&facts::run(run, limits), &facts::agent(agent))?;
             facts::admit(answer)
         });
-        admit.unwrap_or_else(|| HostOrder.review(by, run, limits, agent))
+        let admit = admit.unwrap_or_else(|| HostOrder.review(by, run, limits, agent));
+        self.taps.pass(PolicyKind::Admission, || {
+            let (run, agent) = (facts::run(run, limits), facts::agent(agent));
+            Decided::Run { run, agent, admit: admit.clone() }
+        });
+        admit
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod facts;
 mod inspect;
 mod instance;
+mod tap;
 mod trial;
 mod warm;
 
@@ -23,4 +24,5 @@ pub use engine::{PolicyConfig, PolicyEngine};
 pub use error::{Fault, PolicyError};
 pub use inspect::World;
 pub use instance::PolicyInstance;
+pub use tap::{Decided, Opinion, Taps, opinion};
 pub use warm::WarmPolicy;

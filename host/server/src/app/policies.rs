@@ -12,7 +12,7 @@ use longhouse_core::{
     AgentName, Caller, Command, InForce, Policies, PolicyCommand, PolicyKind, PolicyVersion, Reply, Timestamp,
 };
 use longhouse_engine::policy::{
-    Ejected, PolicyDecider, PolicyEngine, PolicyError, PolicyRecord, PolicyRecords, Shelf, WarmPolicy,
+    Ejected, PolicyDecider, PolicyEngine, PolicyError, PolicyRecord, PolicyRecords, Shelf, Taps, WarmPolicy,
 };
 use longhouse_store::Coordinator;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ pub const HOST: &str = "host";
 pub struct ProjectPolicies {
     shelf: Arc<Shelf>,
     records: Arc<PolicyRecords>,
+    /// Who follows what is decided about locks and runs.
+    pub(super) taps: Arc<Taps>,
 }
 
 /// What a server needs for policies.
@@ -148,9 +150,9 @@ pub enum PolicyRefusal {
     },
     /// Each run is admitted by itself.
     #[error(
-        "an admission policy decides about each run by itself, and nothing of a run that was refused is kept: there is nothing to replay or to follow"
+        "an admission policy decides about each run by itself, and of runs that were refused nothing is kept: POST /policies/admission/shadow follows those to come"
     )]
-    NothingToRehearse,
+    NothingToReplay,
     /// What the host would do is replayed, and does not run beside a policy.
     #[error("the host itself cannot be a shadow; replay it")]
     HostIsNoShadow,
@@ -187,7 +189,8 @@ impl ProjectPolicies {
     /// What asks the policies, for the coordinator, and what it tells of those it does not ask any more.
     pub fn decider(&self) -> (PolicyDecider, Receiver<Ejected>) {
         let (sender, ejected) = channel();
-        (PolicyDecider::new(Arc::clone(&self.shelf), Arc::clone(&self.records), sender), ejected)
+        let decider = PolicyDecider::new(Arc::clone(&self.shelf), Arc::clone(&self.records), sender);
+        (decider.followed_by(Arc::clone(&self.taps)), ejected)
     }
 }
 

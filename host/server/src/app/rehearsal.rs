@@ -1,7 +1,7 @@
 //! What another policy would do, before it decides anything: replays of what happened, and shadows of what does.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
@@ -9,11 +9,11 @@ use longhouse_core::{
     Agent, AgentName, Caller, Command, EventSeq, PolicyKind, PolicyVersion, QueueCommand, QueueRules, Reply,
     Task, TaskId, TaskStatus, Timestamp,
 };
-use longhouse_engine::policy::{PolicyDecider, PolicyRecord, WarmPolicy};
+use longhouse_engine::policy::{Decided, Opinion, PolicyDecider, PolicyRecord, Taps, WarmPolicy, opinion};
 use longhouse_replay::{
     Agreement, Deciding, Measures, PastEvent, PastTask, Retrace, Trace, What, measure, simulate,
 };
-use longhouse_store::{EventFilter, History, StoredEvent};
+use longhouse_store::{Clock, EventFilter, History, StoredEvent};
 use serde::{Deserialize, Serialize};
 use tokio::task::AbortHandle;
 
@@ -28,6 +28,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Events that a shadow reads at once.
 const PAGE: u32 = 500;
+
+/// How many decisions are kept that a shadow would have made otherwise, and how many characters of what they were about.
+const LATEST: usize = 20;
+const MOST_SAID: usize = 200;
+
+/// After so many faults a shadow is asked about locks and runs no more.
+const FAULTS: u64 = 3;
+
+/// How much is kept of what it prints then, in bytes, give or take one call.
+const PRINTED: usize = 4 << 10;
 
 /// What a replay tells.
 #[derive(Debug, Serialize, Deserialize)]
@@ -86,19 +96,22 @@ pub struct Fared {
 /// A policy beside the one in force.
 #[derive(Debug)]
 pub struct Shadow {
+    kind: PolicyKind,
     version: PolicyVersion,
     name: String,
     since: Timestamp,
     shown: Arc<Mutex<Shown>>,
     /// Reads events for it; it ends with that.
-    reader: AbortHandle,
+    reader: Option<AbortHandle>,
+    /// Passes decisions on to it.
+    taps: Arc<Taps>,
 }
 
 /// What a shadow has done so far.
 #[derive(Debug, Clone, Default)]
 struct Shown {
-    agreement: Agreement,
-    record: Fared,
+    picks: Option<(Agreement, Fared)>,
+    decisions: Option<(Decisions, Fared)>,
 }
 
 /// What is told of a shadow.
@@ -111,15 +124,60 @@ pub struct ShadowFacts {
     /// Since when, by the server's clock.
     #[serde(rename = "since_ms")]
     pub since: Timestamp,
-    /// How often it would have given another task.
-    pub picks: Agreement,
+    /// How often it would have given another task; nothing if it does not decide about tasks.
+    pub picks: Option<Agreement>,
+    /// What it would have decided about locks or runs; nothing if it does not.
+    pub decisions: Option<Decisions>,
     /// How it fared.
     pub record: Fared,
 }
 
+/// How often a policy would have decided otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// How often it was asked.
+    pub asked: u64,
+    /// How often it would have decided otherwise.
+    pub differ: u64,
+    /// The latest of those, in order.
+    pub latest: VecDeque<Otherwise>,
+}
+
+/// A decision that it would have made otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Otherwise {
+    /// When.
+    #[serde(rename = "at_ms")]
+    pub at: Timestamp,
+    /// Who asked.
+    pub agent: String,
+    /// For what.
+    pub about: String,
+    /// What was decided.
+    pub decided: String,
+    /// What it would have decided.
+    pub instead: String,
+}
+
 impl Drop for Shadow {
     fn drop(&mut self) {
-        self.reader.abort();
+        if let Some(reader) = &self.reader {
+            reader.abort();
+        }
+        self.taps.end(self.kind);
+    }
+}
+
+impl Fared {
+    fn and(&self, other: &Self) -> Self {
+        let either = |one: &String, other: &String| if one.is_empty() { other.clone() } else { one.clone() };
+        Self {
+            calls: self.calls + other.calls,
+            faults: self.faults + other.faults,
+            took_us: self.took_us + other.took_us,
+            last_fault: self.last_fault.clone().or_else(|| other.last_fault.clone()),
+            printed: either(&self.printed, &other.printed),
+        }
     }
 }
 
@@ -142,7 +200,9 @@ pub async fn replay(
     wanted: Wanted,
     since: Timestamp,
 ) -> Result<Replayed, AppError> {
-    only_about_tasks(kind)?;
+    if kind == PolicyKind::Admission {
+        return Err(PolicyRefusal::NothingToReplay.into());
+    }
     let Ok(_one) = project.rehearsing.try_acquire() else { return Err(PolicyRefusal::Rehearsing.into()) };
     let (rules, in_force) = (rules(project).await?, policies::in_force(project, Caller::Server).await?);
     let history = project.read(move |reads| reads.history(since, EVENTS)).await?;
@@ -193,48 +253,137 @@ pub async fn shadow(
     kind: PolicyKind,
     wanted: Wanted,
 ) -> Result<ShadowFacts, AppError> {
-    only_about_tasks(kind)?;
-    let (rules, in_force) = (rules(project).await?, policies::in_force(project, Caller::Server).await?);
-    let now = app.clock.now();
+    let in_force = policies::in_force(project, Caller::Server).await?;
     let loaded = {
         let (app, project) = (Arc::clone(app), Arc::clone(project));
-        tokio::task::spawn_blocking(move || Cast::load(&app, &project, kind, wanted, &in_force))
+        tokio::task::spawn_blocking(move || -> Result<_, AppError> {
+            let policy = policies::rehearsed(&app, &project, kind, wanted.clone())?;
+            let policy = policy.ok_or(PolicyRefusal::HostIsNoShadow)?;
+            let cast = match kind {
+                PolicyKind::Scheduler | PolicyKind::Conflict => {
+                    Some(Cast::load(&app, &project, kind, wanted, &in_force)?)
+                }
+                PolicyKind::Admission => None,
+            };
+            Ok((policy, cast))
+        })
     };
-    let mut cast = loaded.await.map_err(|_| AppError::CutOff)??;
-    let (name, Some(version)) = cast.called(kind, Part::Candidate) else {
-        return Err(PolicyRefusal::HostIsNoShadow.into());
+    let (policy, cast) = loaded.await.map_err(|_| AppError::CutOff)??;
+    let (version, name) = (policy.version().clone(), policy.description().name.clone());
+    // Whoever follows decisions of this kind stops before another begins.
+    drop(end_shadow(project, kind));
+    let shown = Arc::<Mutex<Shown>>::default();
+    let reader = match cast {
+        Some(cast) => Some(follow_tasks(app, project, cast, kind, &shown).await?),
+        None => None,
     };
+    let taps = Arc::clone(&project.policies.taps);
+    match kind {
+        PolicyKind::Scheduler => {}
+        PolicyKind::Conflict | PolicyKind::Admission => {
+            follow_decisions(policy, taps.follow(kind), Arc::clone(&app.clock), Arc::clone(&shown))?;
+        }
+    }
+    let shadow = Shadow { kind, version, name, since: app.clock.now(), shown, reader, taps };
+    let facts = shadow.facts();
+    project.shadows.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, shadow);
+    Ok(facts)
+}
+
+/// Has a policy follow who is given which task.
+async fn follow_tasks(
+    app: &App,
+    project: &Arc<Project>,
+    mut cast: Cast,
+    kind: PolicyKind,
+    shown: &Arc<Mutex<Shown>>,
+) -> Result<AbortHandle, AppError> {
+    let (rules, now) = (rules(project).await?, app.clock.now());
     let history = project.read(move |reads| reads.history(now, 0)).await?;
     let (sender, receiver) = std::sync::mpsc::channel::<Followed>();
-    let shown = Arc::<Mutex<Shown>>::default();
-    let (agents, deciding, told) =
-        (agents(project), cast.deciding(kind, Part::Candidate), Arc::clone(&shown));
+    let (agents, deciding, shown) =
+        (agents(project), cast.deciding(kind, Part::Candidate), Arc::clone(shown));
     let last = history.last;
-    let follow = move || {
+    lock(&shown).picks = Some(Default::default());
+    on_a_thread(move || {
         // Asked for while the other is borrowed to be asked.
-        let records = cast.decider.records();
+        let (records, candidate) = (cast.decider.records(), cast.candidate);
         let mut retrace = Retrace::new(&rules, agents, &deciding, &mut cast.decider);
         for task in &history.tasks {
             begin(&mut retrace, task, now);
         }
-        let candidate = cast.candidate;
         for followed in receiver {
             match followed {
                 Followed::Task(task, at) => retrace.add(&past(&task), at),
                 Followed::Event(event) => retrace.follow(&event),
             }
             let record = candidate.as_ref().map(|(version, _)| records.of(version).into());
-            let shown = Shown { agreement: retrace.agreement().clone(), record: record.unwrap_or_default() };
-            *told.lock().unwrap_or_else(PoisonError::into_inner) = shown;
+            lock(&shown).picks = Some((retrace.agreement().clone(), record.unwrap_or_default()));
         }
-    };
+    })?;
+    Ok(tokio::spawn(read_for(Arc::clone(project), last, sender)).abort_handle())
+}
+
+/// Has a policy follow what is decided about locks or runs, until it has failed three times.
+fn follow_decisions(
+    mut policy: WarmPolicy,
+    decided: std::sync::mpsc::Receiver<Decided>,
+    clock: Arc<dyn Clock>,
+    shown: Arc<Mutex<Shown>>,
+) -> Result<(), AppError> {
+    lock(&shown).decisions = Some(Default::default());
+    on_a_thread(move || {
+        let (mut decisions, mut record) = (Decisions::default(), Fared::default());
+        for decided in decided {
+            let begun = Instant::now();
+            let (opinion, printed) = opinion(&mut policy, &decided);
+            record.calls += 1;
+            record.took_us += u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+            if record.printed.len() < PRINTED {
+                record.printed.push_str(&printed);
+            }
+            match opinion {
+                Ok(opinion) => decisions.note(&decided, opinion, clock.now()),
+                Err(fault) => {
+                    record.faults += 1;
+                    record.last_fault = Some(fault.to_string());
+                }
+            }
+            lock(&shown).decisions = Some((decisions.clone(), record.clone()));
+            if record.faults >= FAULTS {
+                return;
+            }
+        }
+    })
+}
+
+fn on_a_thread(follow: impl FnOnce() + Send + 'static) -> Result<(), AppError> {
     let spawned = std::thread::Builder::new().name("policy-shadow".to_owned()).spawn(follow);
-    spawned.map_err(PolicyRefusal::NotKept)?;
-    let reader = tokio::spawn(read_for(Arc::clone(project), last, sender)).abort_handle();
-    let shadow = Shadow { version, name, since: now, shown, reader };
-    let facts = shadow.facts();
-    project.shadows.lock().unwrap_or_else(PoisonError::into_inner).insert(kind, shadow);
-    Ok(facts)
+    Ok(spawned.map(drop).map_err(PolicyRefusal::NotKept)?)
+}
+
+fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Decisions {
+    fn note(&mut self, decided: &Decided, opinion: Opinion, at: Timestamp) {
+        self.asked += 1;
+        let Opinion { decided: was, instead, differs } = opinion;
+        if !differs {
+            return;
+        }
+        self.differ += 1;
+        let (agent, about) = match decided {
+            Decided::Lock { request, .. } => (&request.agent.name, request.patterns.join(", ")),
+            Decided::Run { run, agent, .. } => (&agent.name, run.argv.join(" ")),
+        };
+        if self.latest.len() >= LATEST {
+            self.latest.pop_front();
+        }
+        let about = about.chars().take(MOST_SAID).collect();
+        self.latest.push_back(Otherwise { at, agent: agent.clone(), about, decided: was, instead });
+    }
 }
 
 /// Ends a shadow, if there is one, and tells what it did.
@@ -250,13 +399,16 @@ pub fn shadow_of(project: &Project, kind: PolicyKind) -> Option<ShadowFacts> {
 
 impl Shadow {
     fn facts(&self) -> ShadowFacts {
-        let Shown { agreement, record } = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Shown { picks, decisions } = lock(&self.shown).clone();
+        let (picks, of_picks) = picks.unzip();
+        let (decisions, of_decisions) = decisions.unzip();
         ShadowFacts {
             name: self.name.clone(),
             version: self.version.clone(),
             since: self.since,
-            picks: agreement,
-            record,
+            picks,
+            decisions,
+            record: of_picks.unwrap_or_default().and(&of_decisions.unwrap_or_default()),
         }
     }
 }
@@ -361,14 +513,6 @@ impl Cast {
     fn record(&self) -> Fared {
         let record = self.candidate.as_ref().map(|(version, _)| self.decider.records().of(version).into());
         record.unwrap_or_default()
-    }
-}
-
-/// Runs are admitted one by one, whatever came before: there is nothing to be replayed.
-fn only_about_tasks(kind: PolicyKind) -> Result<(), AppError> {
-    match kind {
-        PolicyKind::Scheduler | PolicyKind::Conflict => Ok(()),
-        PolicyKind::Admission => Err(PolicyRefusal::NothingToRehearse.into()),
     }
 }
 

@@ -334,7 +334,7 @@ fn policy(refusal: &PolicyRefusal) -> ApiError {
         PolicyRefusal::TooMuchHappened { .. } | PolicyRefusal::ReplayTooLong { .. } => {
             answer(StatusCode::UNPROCESSABLE_ENTITY, "replay_too_long").with("field", "since_ms")
         }
-        PolicyRefusal::NothingToRehearse => {
+        PolicyRefusal::NothingToReplay => {
             answer(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request").with("field", "kind")
         }
         PolicyRefusal::HostIsNoShadow => {

@@ -145,7 +145,7 @@ fn routes() -> Vec<Route> {
         project(
             Method::GET,
             "/v1/projects/{project}/policies/{kind}/shadow",
-            Role::Observer,
+            Role::Admin,
             get(policies::find_shadow),
         ),
         project(

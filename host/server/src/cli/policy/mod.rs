@@ -59,7 +59,7 @@ enum PolicyCommand {
     },
     /// Have a policy follow what happens and say what it would have done; without one, show what it said so far.
     Shadow {
-        /// What it decides: scheduler or conflict.
+        /// What it decides: scheduler, conflict or admission.
         kind: PolicyKind,
         /// One that ships with the server, or a component's file.
         policy: Option<String>,

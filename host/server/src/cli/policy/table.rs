@@ -6,7 +6,7 @@ use std::time::Duration;
 use longhouse_replay::{Agreement, Measures, Waits};
 use serde_json::Value;
 
-use crate::app::rehearsal::{Fared, Replayed, ShadowFacts};
+use crate::app::rehearsal::{Decisions, Fared, Otherwise, Replayed, ShadowFacts};
 
 /// How many digits of a version are shown: enough to tell it from others.
 const DIGITS: usize = 12;
@@ -92,8 +92,20 @@ pub(super) fn replayed(replayed: &Replayed) -> String {
 /// What a policy that runs beside the one in force has said so far.
 pub(super) fn shadow(facts: &ShadowFacts) -> String {
     let version = facts.version.to_string();
-    let name = format!("{} {} follows\n", facts.name, short(&version));
-    format!("{name}{}{}", agreed(&facts.picks), fared(&facts.record))
+    let mut text = format!("{} {} follows\n", facts.name, short(&version));
+    text.extend(facts.picks.as_ref().map(agreed));
+    text.extend(facts.decisions.as_ref().map(decided));
+    text + &fared(&facts.record)
+}
+
+fn decided(decisions: &Decisions) -> String {
+    let Decisions { asked, differ, latest } = decisions;
+    let mut text = String::new();
+    note(&mut text, format_args!("it would have decided otherwise {differ} of {asked} times"));
+    for Otherwise { at: _, agent, about, decided, instead } in latest.iter().rev().take(5) {
+        note(&mut text, format_args!("  {agent}, {about}: {decided}, not {instead}"));
+    }
+    text
 }
 
 fn agreed(picks: &Agreement) -> String {
