@@ -1,7 +1,7 @@
 //! Projects, and the process that serves them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use longhouse_core::{
@@ -57,7 +57,7 @@ pub struct Project {
     /// One replay goes on at a time.
     pub(super) rehearsing: Semaphore,
     /// Policies that run beside those in force.
-    pub(super) shadows: Mutex<BTreeMap<PolicyKind, Shadow>>,
+    pub(super) shadows: tokio::sync::Mutex<BTreeMap<PolicyKind, Shadow>>,
     /// Changes that were not published, of runs that ended.
     pub kept: Kept,
     /// What was refused and is not written down yet.

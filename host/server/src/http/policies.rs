@@ -81,7 +81,7 @@ pub(super) async fn find_shadow(
     caller: Caller,
     Path((_, kind)): Path<(String, String)>,
 ) -> Result<Json<ShadowFacts>, ApiError> {
-    found(rehearsal::shadow_of(&caller.project, parsed(&kind)?))
+    found(rehearsal::shadow_of(&caller.project, parsed(&kind)?).await)
 }
 
 /// `DELETE /policies/{kind}/shadow`
@@ -89,7 +89,7 @@ pub(super) async fn end_shadow(
     caller: Caller,
     Path((_, kind)): Path<(String, String)>,
 ) -> Result<Json<ShadowFacts>, ApiError> {
-    found(rehearsal::end_shadow(&caller.project, parsed(&kind)?))
+    found(rehearsal::end_shadow(&caller.project, parsed(&kind)?).await)
 }
 
 fn found(facts: Option<ShadowFacts>) -> Result<Json<ShadowFacts>, ApiError> {
