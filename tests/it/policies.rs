@@ -614,7 +614,8 @@ fn what_is_not_urgent_has_its_turn_under_a_flood_of_what_is_because_it_waited() 
     // A point is worth so little that everything has waited for long enough soon; or as much as nobody waits for here.
     let (first, oldest, all) = flood(5);
     println!("of {all} that are not urgent, {first} had their turn by waiting, {oldest} as the oldest");
-    assert!(first > all / 2, "{first} and {oldest} of {all}");
+    // Eight tenths of what came was done, of this as of what is urgent; and the oldest are not all of it.
+    assert!(first + oldest > all * 7 / 10 && first > all / 10, "{first} and {oldest} of {all}");
     let (first, oldest, all) = flood(u32::MAX);
     println!("without waiting that counts: {first}, {oldest} of {all}");
     assert!(first == 0 && oldest > 0, "{first} and {oldest} of {all}");
