@@ -1,0 +1,127 @@
+//! From text to a script.
+//!
+//! `brush-parser` knows the grammar of commands; words are read by [`word`], and [`lower`] makes of both what is run, and
+//! refuses the rest. The grammar recurses as deep as its text does, and takes twice as long for some nestings each time
+//! they get one deeper. So it runs on a thread with a stack of its own, on text that [`guard`] has looked at.
+
+pub(crate) mod ast;
+mod guard;
+mod lower;
+mod word;
+
+use std::sync::Arc;
+
+use crate::limits::Limits;
+use ast::List;
+
+/// A command line that can be run, any number of times.
+#[derive(Clone, Debug)]
+pub struct Script(pub(crate) Arc<List>);
+
+/// Why a text is no script.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {reason}")]
+pub struct SyntaxError {
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1; within a command substitution, of the word that it is in.
+    pub column: usize,
+    /// What is wrong there.
+    pub reason: Reason,
+}
+
+/// What is wrong with a text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// Not a sentence of bash's grammar.
+    #[error("syntax error: {0}")]
+    Grammar(String),
+    /// bash would run this, and this shell does not.
+    #[error("{0} is not supported")]
+    Unsupported(String),
+    /// Longer or deeper than a script may be.
+    #[error("the script is too large: {0}")]
+    TooLarge(&'static str),
+}
+
+/// Reads a command line, or a script of many lines.
+///
+/// # Errors
+///
+/// The first thing in the text that is wrong or not supported.
+pub fn parse(text: &str, limits: &Limits) -> Result<Script, SyntaxError> {
+    if text.len() > limits.text {
+        return Err(Position::START.error(Reason::TooLarge("too many bytes")));
+    }
+    let worked = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || {
+            let list = list(text, Position::START, 0)?;
+            Ok(Script(Arc::new(list)))
+        });
+        thread.ok().and_then(|thread| thread.join().ok())
+    });
+    worked.unwrap_or_else(|| Err(Position::START.error(Reason::Grammar("it cannot be read".to_owned()))))
+}
+
+/// The grammar takes less than 8 KiB for each opening token, of which [`guard`] lets 4,000 pass.
+const STACK: usize = 64 << 20;
+
+/// Command substitutions inside one another, and other nestings of words.
+const DEPTH: usize = 40;
+
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    const START: Self = Self { line: 1, column: 1 };
+
+    fn error(self, reason: Reason) -> SyntaxError {
+        SyntaxError { line: self.line, column: self.column, reason }
+    }
+
+    fn grammar(self, what: impl Into<String>) -> SyntaxError {
+        self.error(Reason::Grammar(what.into()))
+    }
+
+    fn unsupported(self, what: impl Into<String>) -> SyntaxError {
+        self.error(Reason::Unsupported(what.into()))
+    }
+}
+
+impl From<&brush_parser::SourcePosition> for Position {
+    fn from(position: &brush_parser::SourcePosition) -> Self {
+        Self { line: position.line, column: position.column }
+    }
+}
+
+/// The commands of a text that stands at `within`, in `depth` substitutions.
+fn list(text: &str, within: Position, depth: usize) -> Result<List, SyntaxError> {
+    if depth > DEPTH {
+        return Err(within.error(Reason::TooLarge("too many substitutions inside one another")));
+    }
+    let here = |position: Position| if depth == 0 { position } else { within };
+    let options = brush_parser::ParserOptions { enable_extended_globbing: false, ..Default::default() };
+    guard::text(text, within)?;
+    let tokens = brush_parser::uncached_tokenize_str(text, &options.tokenizer_options())
+        .map_err(|error| within.grammar(error.to_string()))?;
+    let tokens = guard::separate(tokens);
+    guard::tokens(&tokens, here)?;
+    let program = brush_parser::parse_tokens(&tokens, &options).map_err(|error| match error {
+        brush_parser::ParseError::ParsingNear(position) => {
+            let near = tokens.iter().find(|token| token.location().start.index >= position.index);
+            let near = near.map_or("its end", |token| token.to_str());
+            here((&position).into()).grammar(format!("unexpected `{}`", near.replace('\n', "newline")))
+        }
+        brush_parser::ParseError::ParsingAtEndOfInput => {
+            let end = tokens.last().map_or(within, |token| (&*token.location().end).into());
+            here(end).grammar("unexpected end of the script")
+        }
+        brush_parser::ParseError::Tokenizing { inner, position } => {
+            here(position.as_ref().map_or(within, Position::from)).grammar(inner.to_string())
+        }
+    })?;
+    lower::Lower { within, depth }.program(program)
+}
