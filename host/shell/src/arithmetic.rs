@@ -364,3 +364,54 @@ fn number(text: &str) -> Option<i64> {
     }
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    impl Numbers for HashMap<String, String> {
+        fn get(&mut self, name: &str) -> Result<Option<String>, String> {
+            Ok(HashMap::get(self, name).cloned())
+        }
+
+        fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
+            self.insert(name.to_owned(), value.to_string());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn expressions_have_cs_values() {
+        let cases = [
+            ("", Ok(0)),
+            ("1 + 2 * 3", Ok(7)),
+            ("2 ** 3 ** 2", Ok(512)),
+            ("x = 5, x += 2, x", Ok(7)),
+            ("0 && 1 / 0", Ok(0)),
+            ("1 || 1 / 0", Ok(1)),
+            ("1 ? 2 : 1 / 0", Ok(2)),
+            ("-9223372036854775807 - 1", Ok(i64::MIN)),
+            ("(-9223372036854775807 - 1) / -1", Ok(i64::MIN)),
+            ("(-9223372036854775807 - 1) % -1", Ok(0)),
+            ("1 / 0", Err(())),
+            ("1 % 0", Err(())),
+            ("2 ** -1", Err(())),
+            ("1 +", Err(())),
+            ("(1", Err(())),
+            ("1 2", Err(())),
+            ("a[0]", Err(())),
+            ("loop = 1", Ok(1)),
+        ];
+        for (text, value) in cases {
+            assert_eq!(evaluate(text, &mut HashMap::new()).map_err(|_| ()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_names_itself_ends() {
+        let mut numbers =
+            HashMap::from([("a".to_owned(), "b + 1".to_owned()), ("b".to_owned(), "a".to_owned())]);
+        assert!(evaluate("a", &mut numbers).is_err());
+    }
+}

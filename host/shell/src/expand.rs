@@ -42,7 +42,14 @@ impl Shell<'_> {
     pub(crate) fn fields(&mut self, words: &[Word]) -> Run<Vec<String>> {
         let mut fields = Vec::new();
         let mut size = 0;
+        let declares = words.first().is_some_and(declares);
         for word in words {
+            if declares && assigns(word) {
+                fields.push(self.value(word)?);
+                size += fields.last().map_or(0, String::len);
+                self.too_large(size)?;
+                continue;
+            }
             let expanded = brace::expand(word, self.limits.expansion);
             let expanded = expanded.map_err(|brace::TooMany| self.shared.end(Ended::Expansion))?;
             for word in expanded {
@@ -101,12 +108,15 @@ impl Shell<'_> {
     fn parts(&mut self, word: &Word, tilde: Tilde) -> Run<Vec<Part>> {
         let mut parts = Vec::new();
         let last = word.0.len().saturating_sub(1);
+        let (mut size, mut seen) = (0, 0);
         for (at, piece) in word.0.iter().enumerate() {
             match piece {
                 Piece::Bare(text) => self.bare(text, at == 0, at == last, tilde, &mut parts),
                 piece => self.piece(piece, Quotes::No, &mut parts)?,
             }
-            self.too_large(parts.iter().map(Part::len).sum())?;
+            size += parts.iter().skip(seen).map(Part::len).sum::<usize>();
+            seen = parts.len();
+            self.too_large(size)?;
         }
         Ok(parts)
     }
@@ -149,7 +159,14 @@ impl Shell<'_> {
     }
 
     pub(crate) fn pieces(&mut self, pieces: &[Piece], quotes: Quotes, parts: &mut Vec<Part>) -> Run<()> {
-        pieces.iter().try_for_each(|piece| self.piece(piece, quotes, parts))
+        let (mut size, mut seen) = (0, parts.len());
+        for piece in pieces {
+            self.piece(piece, quotes, parts)?;
+            size += parts.iter().skip(seen).map(Part::len).sum::<usize>();
+            seen = parts.len();
+            self.too_large(size)?;
+        }
+        Ok(())
     }
 
     fn piece(&mut self, piece: &Piece, quotes: Quotes, parts: &mut Vec<Part>) -> Run<()> {
@@ -296,6 +313,16 @@ impl Shell<'_> {
             Of::Process => Some(parameter::PROCESS.to_owned()),
         })
     }
+}
+
+/// `export` and the like, whose arguments are not split if they are assignments.
+fn declares(word: &Word) -> bool {
+    matches!(word.0.as_slice(), [Piece::Bare(name)] if matches!(name.as_str(), "export" | "readonly" | "local"))
+}
+
+fn assigns(word: &Word) -> bool {
+    let Some(Piece::Bare(text)) = word.0.first() else { return false };
+    text.split_once('=').is_some_and(|(name, _)| variables::is_name(name.strip_suffix('+').unwrap_or(name)))
 }
 
 impl Numbers for Shell<'_> {

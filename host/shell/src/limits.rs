@@ -13,6 +13,8 @@ pub struct Limits {
     pub commands: u64,
     /// Bytes that one command's words may expand to, or one command substitution or here-document hold. Default 1 MiB.
     pub expansion: usize,
+    /// Bytes that the names and values of a shell's variables hold; every subshell has a copy. Default 1 MiB.
+    pub variables: usize,
     /// Bytes that wait in a pipe until their writer waits. Default 64 KiB.
     pub pipe: usize,
 }
@@ -26,6 +28,7 @@ impl Default for Limits {
             depth: 64,
             commands: 10_000,
             expansion: 1 << 20,
+            variables: 1 << 20,
             pipe: 64 << 10,
         }
     }

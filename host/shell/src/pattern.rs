@@ -239,3 +239,43 @@ fn class(name: &str) -> Option<Class> {
 pub(crate) fn extended(text: &[Marked]) -> bool {
     text.windows(2).any(|pair| matches!(pair, [(c, Plain::No), ('(', Plain::No)] if "?*+@!".contains(*c)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(&text.chars().map(|c| (c, Plain::No)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn patterns_match_whole_texts() {
+        let cases = [
+            ("", "", true),
+            ("*", "", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcd", false),
+            ("?b", "ab", true),
+            ("?", "", false),
+            ("[a-c]x", "bx", true),
+            ("[!a-c]x", "bx", false),
+            ("[]]", "]", true),
+            ("[a-]", "-", true),
+            ("[[:digit:]]*", "1x", true),
+            ("[", "[", true),
+            ("\\*", "*", true),
+            ("\\*", "x", false),
+            ("*a*b*c", "xxaxxbxxc", true),
+            ("**a", "a", true),
+        ];
+        for (text, of, matches) in cases {
+            assert_eq!(pattern(text).matches(of), matches, "{text} {of}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_takes_no_longer_than_text_times_pattern() {
+        let text = "a".repeat(20_000);
+        assert!(!pattern("*a*a*a*a*a*a*a*a*a*a*a*a*b").matches(&text));
+    }
+}

@@ -8,7 +8,7 @@ use crate::shell::{Run, Shell};
 use crate::syntax::ast::{Redirect, Target, Word};
 
 /// The highest file descriptor a script may use.
-const FILES: u32 = 255;
+const FILES: u32 = 63;
 
 impl Shell<'_> {
     /// Runs something with redirections, which last no longer; `None` if one of them failed, after saying so.

@@ -64,7 +64,7 @@ pub fn run(script: &Script, start: Start, machine: &dyn Machine, limits: &Limits
 }
 
 /// Of every thread that runs commands. Reserved, and used as far as commands are nested.
-pub(crate) const STACK: usize = 32 << 20;
+pub(crate) const STACK: usize = 16 << 20;
 
 fn begin<'m>(start: Start, machine: &'m dyn Machine, limits: &'m Limits, shared: &'m Shared) -> Shell<'m> {
     let mut variables = Variables::default();
@@ -72,9 +72,9 @@ fn begin<'m>(start: Start, machine: &'m dyn Machine, limits: &'m Limits, shared:
     for (name, value) in
         start.environment.into_iter().chain([pwd]).filter(|(name, _)| variables::is_name(name))
     {
-        let variable = variables.entry(&name);
-        variable.value = Some(value);
-        variable.exported = true;
+        // Nothing is read-only yet.
+        drop(variables.set(&name, value));
+        variables.entry(&name).exported = true;
     }
     let files = BTreeMap::from([
         (0, Opened { source: start.stdin, sink: None }),
@@ -258,17 +258,22 @@ impl Shell<'_> {
         self.count_command()?;
         self.substituted = None;
         let mut words = self.fields(&simple.words)?;
-        let ran = self.redirected(&simple.redirects, |shell| {
-            if words.is_empty() {
-                for assignment in &simple.assignments {
-                    let value = shell.assigned(assignment)?;
-                    shell.set(&assignment.name, value)?;
-                }
-                return Ok(shell.substituted.unwrap_or(0));
-            }
-            let mut assignments = Vec::new();
+        if words.is_empty() {
             for assignment in &simple.assignments {
-                assignments.push((assignment.name.clone(), shell.assigned(assignment)?));
+                let value = self.assigned(assignment)?;
+                self.set(&assignment.name, value)?;
+            }
+            let status = self.substituted.unwrap_or(0);
+            return Ok(self.redirected(&simple.redirects, |_| Ok(status))?.unwrap_or(1));
+        }
+        let ran = self.redirected(&simple.redirects, |shell| {
+            let mut assignments = Vec::new();
+            let mut size = 0;
+            for assignment in &simple.assignments {
+                let value = shell.assigned(assignment)?;
+                size += value.len();
+                shell.too_large(size)?;
+                assignments.push((assignment.name.clone(), value));
             }
             let name = words.first().cloned().unwrap_or_default();
             if let Some(function) = shell.functions.get(&name).cloned() {
@@ -310,9 +315,11 @@ impl Shell<'_> {
                 self.variables.leave();
                 return self.fatal(1, &format!("{name}: readonly variable"));
             }
-            let variable = self.variables.entry(&name);
-            variable.value = Some(value);
-            variable.exported = true;
+            if let Err(interrupt) = self.set(&name, value) {
+                self.variables.leave();
+                return Err(interrupt);
+            }
+            self.variables.entry(&name).exported = true;
         }
         let status = run(self);
         self.variables.leave();

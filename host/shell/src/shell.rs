@@ -27,6 +27,9 @@ pub enum Ended {
     /// More than [`Limits::commands`].
     #[error("too many commands were started")]
     Commands,
+    /// More than [`Limits::variables`].
+    #[error("the variables are too large")]
+    Variables,
     /// More than [`Limits::expansion`].
     #[error("an expansion is too large")]
     Expansion,
@@ -134,7 +137,15 @@ impl Shell<'_> {
         if self.shared.commands.fetch_add(1, Ordering::Relaxed) >= self.limits.commands {
             return Err(self.shared.end(Ended::Commands));
         }
-        Ok(())
+        self.room()
+    }
+
+    fn room(&self) -> Run<()> {
+        if self.variables.size() > self.limits.variables {
+            Err(self.shared.end(Ended::Variables))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn deeper(&mut self) -> Run<()> {
@@ -195,7 +206,7 @@ impl Shell<'_> {
 
     pub(crate) fn set(&mut self, name: &str, value: String) -> Run<()> {
         match self.variables.set(name, value) {
-            Ok(()) => Ok(()),
+            Ok(()) => self.room(),
             Err(crate::variables::ReadOnly) => self.fatal(1, &format!("{name}: readonly variable")),
         }
     }

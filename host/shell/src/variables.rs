@@ -14,6 +14,8 @@ pub(crate) struct Variables {
     now: HashMap<String, Variable>,
     /// What is put back at the end of each scope, the innermost last.
     scopes: Vec<HashMap<String, Option<Variable>>>,
+    /// Bytes of names and values, those of outer scopes included.
+    size: usize,
 }
 
 /// The variable is read-only.
@@ -26,27 +28,36 @@ impl Variables {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: String) -> Result<(), ReadOnly> {
-        let variable = self.writable(name)?;
-        variable.value = Some(value);
+        let variable = self.entry(name);
+        if variable.read_only {
+            return Err(ReadOnly);
+        }
+        let after = name.len() + value.len();
+        let before = variable.value.replace(value).map_or(0, |value| name.len() + value.len());
+        self.size = self.size.saturating_sub(before) + after;
         Ok(())
     }
 
-    /// As it is, or made; not to be used to change a value that is read-only.
-    pub(crate) fn entry(&mut self, name: &str) -> &mut Variable {
-        self.now.entry(name.to_owned()).or_default()
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
-    fn writable(&mut self, name: &str) -> Result<&mut Variable, ReadOnly> {
-        let variable = self.entry(name);
-        if variable.read_only { Err(ReadOnly) } else { Ok(variable) }
+    /// As it is, or made; not to be used to change the value.
+    pub(crate) fn entry(&mut self, name: &str) -> &mut Variable {
+        self.now.entry(name.to_owned()).or_default()
     }
 
     pub(crate) fn unset(&mut self, name: &str) -> Result<(), ReadOnly> {
         if self.now.get(name).is_some_and(|variable| variable.read_only) {
             return Err(ReadOnly);
         }
-        self.now.remove(name);
+        self.drop_value(name);
         Ok(())
+    }
+
+    fn drop_value(&mut self, name: &str) {
+        let value = self.now.remove(name).and_then(|variable| variable.value);
+        self.size = self.size.saturating_sub(value.map_or(0, |value| name.len() + value.len()));
     }
 
     pub(crate) fn enter(&mut self) {
@@ -55,9 +66,9 @@ impl Variables {
 
     pub(crate) fn leave(&mut self) {
         for (name, before) in self.scopes.pop().unwrap_or_default() {
-            match before {
-                Some(variable) => drop(self.now.insert(name, variable)),
-                None => drop(self.now.remove(&name)),
+            self.drop_value(&name);
+            if let Some(variable) = before {
+                self.now.insert(name, variable);
             }
         }
     }

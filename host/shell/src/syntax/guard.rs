@@ -28,7 +28,9 @@ pub(super) fn tokens(tokens: &[Token], here: impl Fn(Position) -> Position) -> R
         let position: &SourcePosition = &token.location().start;
         let at = here(position.into());
         match token {
-            Token::Operator(operator, _) => opening += usize::from(operator == "("),
+            Token::Operator(operator, _) => {
+                opening += usize::from(matches!(operator.as_str(), "(" | "&&" | "||"))
+            }
             Token::Word(word, _) => {
                 opening += usize::from(OPENERS.contains(&word.as_str()));
                 cases += usize::from(word == "case");
@@ -58,11 +60,24 @@ pub(super) fn tokens(tokens: &[Token], here: impl Fn(Position) -> Position) -> R
     Ok(())
 }
 
-/// `for ((;;))`: the tokenizer takes the two for one.
+/// Puts right two things in which the grammar is not bash's: `for ((;;))`, of which the tokenizer takes two for one, and
+/// `( (…) )`, which would be arithmetic.
 pub(super) fn separate(tokens: Vec<Token>) -> Vec<Token> {
     let mut separated: Vec<Token> = Vec::with_capacity(tokens.len());
     let mut header = false;
+    let mut test = false;
     for token in tokens {
+        match &token {
+            Token::Word(word, _) => test = word == "[[" || (test && word != "]]"),
+            Token::Operator(operator, span) => {
+                let apart = separated.last().is_some_and(|before| {
+                    before.to_str() == operator && before.location().end.index < span.start.index
+                });
+                if apart && !test && matches!(operator.as_str(), "(" | ")") {
+                    separated.push(Token::Operator("\n".to_owned(), span.clone()));
+                }
+            }
+        }
         let mut before = separated.iter().rev().map(Token::to_str);
         if (before.next(), before.next(), before.next()) == (Some("("), Some("("), Some("for")) {
             header = true;

@@ -1,5 +1,6 @@
 //! The grammar's tree becomes what is run; what this shell cannot do is refused.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use brush_parser::ast as tree;
@@ -9,23 +10,39 @@ use super::ast::{
     AndOr, Arm, Assignment, Command, Compound, Connector, Function, List, Piece, Pipeline, Redirect, Simple,
     Target, Test, Then, Until, Word,
 };
-use super::{Position, SyntaxError, word};
+use super::{DEPTH, Level, Position, SyntaxError, TOO_DEEP, word};
 use crate::builtins;
 use crate::machine::Open;
 use crate::test::{Binary, Unary};
 
 pub(super) struct Lower {
-    /// Where the text stands that contains this one; the start of the script if none does.
-    pub(super) within: Position,
-    pub(super) depth: usize,
+    within: Position,
+    level: Level,
+    depth: Cell<usize>,
 }
 
 type Lowered<T> = Result<T, SyntaxError>;
 
 impl Lower {
+    /// For a text that stands at `within`, in `depth` other things.
+    pub(super) fn new(within: Position, level: Level, depth: usize) -> Self {
+        Self { within, level, depth: Cell::new(depth) }
+    }
+
+    fn deeper<T>(&self, at: Position, lower: impl FnOnce(&Self) -> Lowered<T>) -> Lowered<T> {
+        let depth = self.depth.get() + 1;
+        if depth > DEPTH {
+            return Err(at.error(TOO_DEEP));
+        }
+        self.depth.set(depth);
+        let lowered = lower(self);
+        self.depth.set(depth - 1);
+        lowered
+    }
+
     fn at(&self, span: Option<&brush_parser::SourceSpan>) -> Position {
         match span {
-            Some(span) if self.depth == 0 => (&*span.start).into(),
+            Some(span) if self.level == Level::Script => (&*span.start).into(),
             Some(_) | None => self.within,
         }
     }
@@ -99,6 +116,11 @@ impl Lower {
     }
 
     fn compound(&self, compound: tree::CompoundCommand) -> Lowered<Compound> {
+        let at = self.at(compound.location().as_ref());
+        self.deeper(at, |lower| lower.shallow(compound))
+    }
+
+    fn shallow(&self, compound: tree::CompoundCommand) -> Lowered<Compound> {
         Ok(match compound {
             tree::CompoundCommand::Arithmetic(arithmetic) => {
                 Compound::Arithmetic(self.arithmetic(&arithmetic.expr, self.at(Some(&arithmetic.loc)))?)
@@ -234,7 +256,7 @@ impl Lower {
                 Ok(Assignment {
                     name,
                     append: assignment.append,
-                    value: word::word(&value.value, at, self.depth)?,
+                    value: word::word(&value.value, at, self.depth.get())?,
                 })
             }
             (tree::AssignmentName::ArrayElementName(..), _) | (_, tree::AssignmentValue::Array(_)) => {
@@ -296,7 +318,7 @@ impl Lower {
                 let at = self.at(document.here_end.loc.as_ref());
                 let text = document.doc.value;
                 let word = if document.requires_expansion {
-                    word::here_document(&text, at, self.depth)?
+                    word::here_document(&text, at, self.depth.get())?
                 } else {
                     Word(vec![Piece::Quoted(text)])
                 };
@@ -313,7 +335,8 @@ impl Lower {
     }
 
     fn test(&self, test: tree::ExtendedTestExpr, at: Position) -> Lowered<Test> {
-        let both = |left, right| Ok((Box::new(self.test(left, at)?), Box::new(self.test(right, at)?)));
+        let one = |test| self.deeper(at, |lower| lower.test(test, at));
+        let both = |left, right| Ok((Box::new(one(left)?), Box::new(one(right)?)));
         Ok(match test {
             tree::ExtendedTestExpr::And(left, right) => {
                 both(*left, *right).map(|(left, right)| Test::And(left, right))?
@@ -321,8 +344,8 @@ impl Lower {
             tree::ExtendedTestExpr::Or(left, right) => {
                 both(*left, *right).map(|(left, right)| Test::Or(left, right))?
             }
-            tree::ExtendedTestExpr::Not(test) => Test::Not(Box::new(self.test(*test, at)?)),
-            tree::ExtendedTestExpr::Parenthesized(test) => self.test(*test, at)?,
+            tree::ExtendedTestExpr::Not(test) => Test::Not(Box::new(one(*test)?)),
+            tree::ExtendedTestExpr::Parenthesized(test) => one(*test)?,
             tree::ExtendedTestExpr::UnaryTest(predicate, word) => Test::Unary(
                 unary(&predicate).ok_or_else(|| at.unsupported(format!("`{predicate}`")))?,
                 self.word(word)?,
@@ -346,7 +369,7 @@ impl Lower {
     }
 
     fn arithmetic(&self, expression: &tree::UnexpandedArithmeticExpr, at: Position) -> Lowered<Word> {
-        word::arithmetic(&expression.value, at, self.depth)
+        word::arithmetic(&expression.value, at, self.depth.get())
     }
 
     fn words(&self, words: Vec<tree::Word>) -> Lowered<Vec<Word>> {
@@ -354,7 +377,7 @@ impl Lower {
     }
 
     fn word(&self, word: tree::Word) -> Lowered<Word> {
-        word::word(&word.value, self.at(word.loc.as_ref()), self.depth)
+        word::word(&word.value, self.at(word.loc.as_ref()), self.depth.get())
     }
 }
 

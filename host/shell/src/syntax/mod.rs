@@ -55,7 +55,7 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Script, SyntaxError> {
     }
     let worked = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || {
-            let list = list(text, Position::START, 0)?;
+            let list = list(text, Position::START, Level::Script, 0)?;
             Ok(Script(Arc::new(list)))
         });
         thread.ok().and_then(|thread| thread.join().ok())
@@ -66,8 +66,17 @@ pub fn parse(text: &str, limits: &Limits) -> Result<Script, SyntaxError> {
 /// The grammar takes less than 8 KiB for each opening token, of which [`guard`] lets 4,000 pass.
 const STACK: usize = 64 << 20;
 
-/// Command substitutions inside one another, and other nestings of words.
-const DEPTH: usize = 40;
+/// Substitutions, quotes and compound commands inside one another: what the stack of whoever drops a script holds.
+const DEPTH: usize = 100;
+
+/// Whether a text is the script or stands in it, which makes its positions unknown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Script,
+    Inside,
+}
+
+const TOO_DEEP: Reason = Reason::TooLarge("too many commands and substitutions inside one another");
 
 #[derive(Clone, Copy, Debug)]
 struct Position {
@@ -97,16 +106,16 @@ impl From<&brush_parser::SourcePosition> for Position {
     }
 }
 
-/// The commands of a text that stands at `within`, in `depth` substitutions.
-fn list(text: &str, within: Position, depth: usize) -> Result<List, SyntaxError> {
+/// The commands of a text that stands at `within`, in `depth` other things.
+fn list(text: &str, within: Position, level: Level, depth: usize) -> Result<List, SyntaxError> {
     if depth > DEPTH {
-        return Err(within.error(Reason::TooLarge("too many substitutions inside one another")));
+        return Err(within.error(TOO_DEEP));
     }
-    let here = |position: Position| if depth == 0 { position } else { within };
+    let here = |position: Position| if level == Level::Script { position } else { within };
     let options = brush_parser::ParserOptions { enable_extended_globbing: false, ..Default::default() };
     guard::text(text, within)?;
     let tokens = brush_parser::uncached_tokenize_str(text, &options.tokenizer_options())
-        .map_err(|error| within.grammar(error.to_string()))?;
+        .map_err(|error| unclosed(&error, within, here))?;
     let tokens = guard::separate(tokens);
     guard::tokens(&tokens, here)?;
     let program = brush_parser::parse_tokens(&tokens, &options).map_err(|error| match error {
@@ -120,8 +129,28 @@ fn list(text: &str, within: Position, depth: usize) -> Result<List, SyntaxError>
             here(end).grammar("unexpected end of the script")
         }
         brush_parser::ParseError::Tokenizing { inner, position } => {
-            here(position.as_ref().map_or(within, Position::from)).grammar(inner.to_string())
+            unclosed(&inner, position.as_ref().map_or(within, Position::from), here)
         }
     })?;
-    lower::Lower { within, depth }.program(program)
+    lower::Lower::new(within, level, depth).program(program)
+}
+
+/// Something that begins and does not end; `near` where the tokenizer does not know where it began.
+fn unclosed(
+    error: &brush_parser::TokenizerError,
+    near: Position,
+    here: impl Fn(Position) -> Position,
+) -> SyntaxError {
+    use brush_parser::TokenizerError as Error;
+    let (position, what) = match error {
+        Error::UnterminatedSingleQuote(position) => (Some(position), "`'` is not closed".to_owned()),
+        Error::UnterminatedAnsiCQuote(position) => (Some(position), "`$'` is not closed".to_owned()),
+        Error::UnterminatedDoubleQuote(position) => (Some(position), "`\"` is not closed".to_owned()),
+        Error::UnterminatedBackquote(position) => (Some(position), "a backquote is not closed".to_owned()),
+        Error::UnterminatedHereDocuments(end, _) => {
+            (None, format!("the here-document has no line `{end}` at its end"))
+        }
+        other => (None, other.to_string()),
+    };
+    here(position.map_or(near, Position::from)).grammar(what)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ast::{Absent, Change, Extent, Letter, Of, Parameter, Piece, Place, Reach, Word};
-use super::{DEPTH, Position, Reason, SyntaxError};
+use super::{DEPTH, Level, Position, SyntaxError, TOO_DEEP};
 
 /// Reads a word as it stands in a command.
 pub(super) fn word(text: &str, at: Position, depth: usize) -> Result<Word, SyntaxError> {
@@ -87,7 +87,7 @@ impl Reader {
     ) -> Result<T, SyntaxError> {
         self.depth += 1;
         if self.depth > DEPTH {
-            return Err(self.at.error(Reason::TooLarge("too many substitutions inside one another")));
+            return Err(self.at.error(TOO_DEEP));
         }
         let read = read(self);
         self.depth -= 1;
@@ -349,7 +349,7 @@ impl Reader {
     }
 
     fn command(&mut self, text: &str) -> Result<Piece, SyntaxError> {
-        Ok(Piece::Command(Arc::new(super::list(text, self.at, self.depth + 1)?)))
+        Ok(Piece::Command(Arc::new(super::list(text, self.at, Level::Inside, self.depth + 1)?)))
     }
 
     fn backquote(&mut self, mode: Mode) -> Result<Piece, SyntaxError> {

@@ -203,6 +203,54 @@ B"#,
     r#"while :; do echo y; done | head -2; { for i in 1 2 3; do echo $i; done; } | tail -1"#,
     r#"echo a | (read x; echo "got $x"; exit 2); echo $?"#,
     r#"x=1; (x=2; echo $x); echo $x; { x=3; }; echo $x; (cd src); basename $PWD > /dev/null; [ -d src ] && echo here"#,
+    r#"( (echo a) ); ( ( (echo b) | cat ) ); ((echo c); (echo d)); ( (exit 3) ); echo $?; (( (1) + (2) )) && echo t"#,
+    r#"[[ ( ( a == a ) ) && ( b == b ) ]] && echo nested; (( ( ( 1 ) ) )) && echo arith; ( echo x; (echo y) )"#,
+    r#"y="a b"; export x=$y; sh -c 'echo "$x"'; f() { local z=$y w=*; echo "$z" "$w"; }; f; export p=~/x q=$(echo a b); echo $p $q; readonly k=$y; echo $k"#,
+    r#"x='a b'; case $x in a\ b) echo 1;; esac; case $x in "a b") echo 2;; esac; case a in [[:alpha:]]) echo 3;; esac; case ']' in []]) echo 4;; esac; case - in [a-]) echo 5;; esac"#,
+    r#"cat <<EOF
+${u:-"q"} ${u:-'s'} "$1" $(echo "x y") $((2*3)) `echo z`
+EOF"#,
+    r#"if [[ $1 == first ]] && ! [[ $2 == x ]]; then echo both; fi; [[ -n $1 && ( -z $u || x ) ]]; echo $?"#,
+    r#"f() { echo "$FUNC${1:+ with $1}"; }; f; f a; f "" b; FUNC=z f q; echo "${FUNC-unset}""#,
+    r#"find . -name '*.txt' -print0 | sort -z | xargs -0 -n1 wc -l; git --version > /dev/null 2>&1 || true; echo done"#,
+    r#"while read -r a b; do [ -z "$a" ] && continue; echo "$b:$a"; done <<'X'
+1 2
+
+3 4 5
+X"#,
+    r#"total=0; for f in *.txt; do n=$(wc -l < "$f"); total=$((total + n)); done; echo "total: $total""#,
+    r#"f=src/main.rs; d=${f%/*}; b=${f##*/}; e=${b##*.}; echo "$d $b $e ${b%.$e}"; mv "$f" "${f%.rs}.bak" && ls src"#,
+    r#"for f in *.nope; do [ -e "$f" ] || continue; echo "$f"; done; echo end; ls *.nope 2>/dev/null; echo $?"#,
+    r#"{ grep -q zzz a.txt && echo yes; } || { echo no; }; grep -c o a.txt b.txt | sort; grep -l one *.txt"#,
+    r#"printf '%s: %s\n' k1 v1 k2 v2 | tee kv | cut -d: -f1; awk -F': ' '{print $2}' kv; sed -n '2p' kv; tac kv"#,
+    r#"cat > script.sh <<'EOF'
+#!/bin/sh
+echo "args: $@"
+EOF
+chmod +x script.sh && ./script.sh a "b c""#,
+    r#"i=10; while [ "$i" -gt 7 ]; do echo "$i"; i=$((i - 1)); done; until [ "$i" = 9 ]; do i=$((i+1)); done; echo $i"#,
+    r#"case "$1" in -h|--help) echo help;; first) echo 1st;& other) echo fell;; *) echo default;; esac"#,
+    r#"x="line1
+line2"; echo "$x" | while IFS= read -r l; do echo "> $l"; done; IFS=$'\n'; for l in $x; do echo "[$l]"; done"#,
+    r#"echo "a" > f1 && cp f1 f2 && mv f2 f3 && rm f1 && ls f*; test -e f1; echo $?; touch n{1..3}.x; ls n*.x | wc -l; rm n?.x"#,
+    r#"v=abc; echo "${v:0:1}${v:1}" "${v: -1}" ${v::2} ${v:$((1+1))}; n=${#v}; echo ${v:n-1:1}"#,
+    r#"set -- a b c; while [ $# -gt 0 ]; do case $1 in b) echo found b;; *) echo "arg $1";; esac; shift; done; echo "left $#""#,
+    r#"set -euo pipefail; cd src; for f in *.rs; do n=$(grep -c TODO "$f" || true); echo "$f $n"; done; grep -q nope main.rs && echo y; echo end"#,
+    r#"true | { exit 3; }; echo $?; { exit 4; } | true; echo $?; (return 2>/dev/null); f() { (return 3); echo $?; }; f"#,
+    r#"echo "$((1 + $(echo 2) * ${#1}))" $(( $# > 2 ? $# : 0 )) "$((0x10 | 1))" $((~0)) $((10 % 3 ** 2)) $((1 < 2 == 1))"#,
+    r#"echo ${1/i/I} ${1//[a-m]/_} ${2// /-} ${2/%arg/X} ${2/#s/S} ${1/*/all} ${u/x/y}. ${1//?/.}"#,
+    r#"echo a \
+  b; echo "x\
+y"; echo 'a\
+b'"#,
+    r#"cat a.txt - < b.txt; cat <<X - a.txt | head -2
+doc
+X"#,
+    r#"exit_code() { return $1; }; exit_code 5 || echo "code $?"; exit_code 0 && echo zero; if ! exit_code 1; then echo failed; fi"#,
+    r#"x=$(echo a; echo b >&2) 2> e; echo "$x"; cat e; y=$( (echo c; echo d >&2) 2>&1 ); echo "$y""#,
+    r#"echo start; false; echo "status $?"; (exit 5) || echo "got $?"; ! (exit 5); echo $?; echo x | grep -q y; echo $?"#,
+    r#"time_like=1; do_it() { echo $1; }; do_it done; echo if then else fi; echo for in do done; echo { }; echo [ ] ! x"#,
+    r#"echo "tab	in" 'q"q' "q'q" \'x\' "\"x\"" $'it\'s' a\"b "a\\b" 'a\b'; echo "!"; echo "a!b""#,
     // set -e and its like.
     r#"set -e; false; echo no"#,
     r#"set -e; false || true; if false; then :; fi; ! true; while false; do :; done; false && true; echo yes"#,
