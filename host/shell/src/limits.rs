@@ -1,4 +1,5 @@
-/// What a script may use. Whatever goes beyond ends the script with a sentence on its standard error and status 2.
+/// What a script may use. Whatever goes beyond ends the script: a sentence on its standard error, and [`crate::Ended`].
+/// A program that runs by then is not told; it ends when its pipes do, or when [`crate::Machine::stop`] says so.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of a command line. Default 1 MiB.

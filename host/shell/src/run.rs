@@ -69,13 +69,18 @@ pub(crate) const STACK: usize = 16 << 20;
 fn begin<'m>(start: Start, machine: &'m dyn Machine, limits: &'m Limits, shared: &'m Shared) -> Shell<'m> {
     let mut variables = Variables::default();
     let pwd = ("PWD".to_owned(), start.cwd.clone());
-    for (name, value) in
-        start.environment.into_iter().chain([pwd]).filter(|(name, _)| variables::is_name(name))
+    for (name, value) in start
+        .environment
+        .into_iter()
+        .chain([pwd])
+        .filter(|(name, _)| variables::is_name(name) && name != "IFS")
     {
         // Nothing is read-only yet.
         drop(variables.set(&name, value));
         variables.entry(&name).exported = true;
     }
+    // Whoever keeps it and puts it back has to find it.
+    drop(variables.set("IFS", " \t\n".to_owned()));
     let files = BTreeMap::from([
         (0, Opened { source: start.stdin, sink: None }),
         (1, Opened { source: None, sink: start.stdout }),

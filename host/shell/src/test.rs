@@ -15,6 +15,7 @@ pub(crate) enum Unary {
     Empty,
     Text,
     Set,
+    Terminal,
 }
 
 impl Unary {
@@ -31,6 +32,7 @@ impl Unary {
             "-z" => Self::Empty,
             "-n" => Self::Text,
             "-v" => Self::Set,
+            "-t" => Self::Terminal,
             _ => return None,
         })
     }
@@ -56,6 +58,8 @@ impl Unary {
             Self::Empty => of.is_empty(),
             Self::Text => !of.is_empty(),
             Self::Set => set(of),
+            // Nothing here is one.
+            Self::Terminal => false,
         }
     }
 }

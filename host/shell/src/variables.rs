@@ -105,25 +105,38 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// Variables that bash computes, and this shell does not have.
 pub(crate) fn computed(name: &str) -> bool {
-    const COMPUTED: [&str; 18] = [
+    const COMPUTED: [&str; 31] = [
+        "BASH",
+        "BASHOPTS",
         "BASHPID",
         "BASH_COMMAND",
         "BASH_LINENO",
         "BASH_REMATCH",
         "BASH_SOURCE",
         "BASH_SUBSHELL",
+        "BASH_VERSION",
         "DIRSTACK",
         "EPOCHREALTIME",
         "EPOCHSECONDS",
+        "EUID",
         "FUNCNAME",
         "GROUPS",
+        "HOSTNAME",
+        "HOSTTYPE",
         "LINENO",
+        "MACHTYPE",
         "OPTARG",
+        "OPTIND",
+        "OSTYPE",
         "PIPESTATUS",
         "PPID",
         "RANDOM",
         "SECONDS",
+        "SHELLOPTS",
+        "SHLVL",
         "SRANDOM",
+        "UID",
+        "_",
     ];
     COMPUTED.contains(&name)
 }

@@ -203,7 +203,7 @@ fn what_is_nested_too_deeply_is_no_script() {
 fn what_is_nested_less_deeply_runs() {
     let text = format!("{}cat;{}", "{ ".repeat(95), " };".repeat(95));
     assert_eq!(plain(&text), (Ok(0), String::new(), String::new()));
-    let text = format!("f() {{ {} }}; f", format!("{}f;{}", "{ ".repeat(90), " };".repeat(90)));
+    let text = format!("f() {{ {}f;{} }}; f", "{ ".repeat(90), " };".repeat(90));
     assert_eq!(plain(&text).0, Err(Ended::Depth));
     let text = format!("echo $(({}1{}))", "(".repeat(30), ")".repeat(30));
     assert_eq!(plain(&text).1, "1\n");

@@ -37,6 +37,7 @@ fn what_is_not_supported_is_refused_where_it_stands() {
         ("echo \"$(a=(1))\"", (1, 6), "an array"),
         ("[[ a -ef b ]]", (1, 1), "`-ef`"),
         ("for x in; do :; done", (1, 7), "`for` without a word after `in`"),
+        ("echo {fd}> x", (1, 6), "a file descriptor with a name"),
         ("cat 3>&1-", (1, 8), "moving a file descriptor"),
         ("echo $'\\xff'", (1, 6), "within `$'`, a number that is no character"),
     ];

@@ -120,6 +120,10 @@ pub(super) fn printf(shell: &mut Shell<'_>, words: &[String]) -> Run<i32> {
         return Ok(2);
     };
     let Some(items) = parse(format) else {
+        // Which other programs of that name do otherwise.
+        if let Some(format) = ["%q", "%(", "%n", "%Q"].iter().find(|what| format.contains(*what)) {
+            return shell.fatal(2, &format!("printf: {format}: not supported"));
+        }
         let argv = std::iter::once("printf".to_owned()).chain(given.iter().cloned()).collect();
         return shell.external(argv);
     };

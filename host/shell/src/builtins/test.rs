@@ -32,6 +32,9 @@ fn holds(shell: &Shell<'_>, words: &[&str]) -> Result<bool, String> {
         ["!", word] => Ok(word.is_empty()),
         [operator, word] => match Unary::named(operator) {
             Some(unary) => Ok(ask(shell, unary, word)),
+            None if "bcgkopuGNORS".chars().any(|flag| *operator == format!("-{flag}")) => {
+                Err(format!("{operator}: not supported"))
+            }
             None => Err(format!("{operator}: unary operator expected")),
         },
         [left, operator, right] if comparison(operator) => compare(shell, left, operator, right),

@@ -38,6 +38,7 @@ pub(super) fn cd(shell: &mut Shell<'_>, words: &[String]) -> Run<i32> {
     }
     let before = std::mem::replace(&mut shell.cwd, path.clone());
     shell.set("OLDPWD", before)?;
+    shell.variables.entry("OLDPWD").exported = true;
     shell.set("PWD", path.clone())?;
     if words.first().is_some_and(|word| word == "-") {
         return shell.write(1, &format!("{path}\n"));

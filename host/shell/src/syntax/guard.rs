@@ -37,6 +37,11 @@ pub(super) fn tokens(tokens: &[Token], here: impl Fn(Position) -> Position) -> R
                 if subscripted(word) {
                     return Err(at.unsupported("an array"));
                 }
+                let redirects = matches!(next, Some(Token::Operator(operator, span))
+                    if operator.starts_with(['<', '>']) && span.start.index == token.location().end.index);
+                if redirects && word.starts_with('{') && word.ends_with('}') {
+                    return Err(at.unsupported("a file descriptor with a name"));
+                }
                 let number = word.len() > 4 && word.bytes().all(|byte| byte.is_ascii_digit());
                 if number
                     && matches!(next, Some(Token::Operator(operator, _)) if operator.starts_with(['<', '>']))

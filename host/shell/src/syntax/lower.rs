@@ -392,6 +392,7 @@ fn unary(predicate: &tree::UnaryPredicate) -> Option<Unary> {
         tree::UnaryPredicate::FileExistsAndIsWritable => Unary::Writable,
         tree::UnaryPredicate::FileExistsAndIsExecutable => Unary::Executable,
         tree::UnaryPredicate::ShellVariableIsSetAndAssigned => Unary::Set,
+        tree::UnaryPredicate::FdIsOpenTerminal => Unary::Terminal,
         tree::UnaryPredicate::StringHasZeroLength => Unary::Empty,
         tree::UnaryPredicate::StringHasNonZeroLength => Unary::Text,
         _ => return None,
