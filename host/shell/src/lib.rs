@@ -21,12 +21,12 @@
 //! `$LINENO`, `$PIPESTATUS`, …); a regular expression that the `regex` crate reads otherwise; an extended pattern out of a
 //! variable.
 //!
-//! **What differs from bash.** A syntax error is found before anything runs, and is status 2 to whoever runs scripts: bash runs
-//! the lines before it, and gives other statuses for some. `$$` is always 1. Text is UTF-8: what a substitution or `read` gets that is not becomes
-//! U+FFFD, and characters sort by their number, as in `C.UTF-8`. Programs get the file descriptors 0 to 2 alone. There is
-//! no `~name` for other users' homes, and `~` stays as it is without `HOME`. `/dev/null` is the shell's own in
-//! redirections; other devices are the machine's. The path of `cd` is taken by its names: `..` takes back a link, as does
-//! bash's. Messages do not begin with `bash: line N:`.
+//! **What differs from bash.** A syntax error is found before anything runs, where bash runs the lines before it. `$$` is
+//! always 1. Text is UTF-8: what a substitution or `read` gets that is not becomes U+FFFD, and characters sort by their
+//! number, as in `C.UTF-8`. Programs get the file descriptors 0 to 2 alone, and neither `SHLVL` nor `_`. There is no
+//! `~name` for other users' homes, and `~` stays as it is without `HOME`. `/dev/null` is the shell's own in redirections;
+//! other devices are the machine's. A command that the builtin `printf` does not format is left to the machine's.
+//! Messages do not begin with `bash: line N:`. Characters of `[[:alpha:]]` and the like are Unicode's.
 
 mod arithmetic;
 mod brace;
