@@ -200,6 +200,14 @@ fn what_is_nested_too_deeply_is_no_script() {
 }
 
 #[test]
+fn what_is_long_may_not_be_deep_as_well() {
+    let text = format!("echo {}{}{}", "$(echo ".repeat(90), "a ".repeat(200_000), ")".repeat(90));
+    assert!(plain(&text).2.contains("too long for how deep it is"));
+    let text = format!("x=$({}:)", ": a; ".repeat(1_000));
+    assert_eq!(plain(&text).0, Ok(0));
+}
+
+#[test]
 fn what_is_nested_less_deeply_runs() {
     let text = format!("{}cat;{}", "{ ".repeat(95), " };".repeat(95));
     assert_eq!(plain(&text), (Ok(0), String::new(), String::new()));

@@ -69,6 +69,9 @@ const STACK: usize = 64 << 20;
 /// Substitutions, quotes and compound commands inside one another: what the stack of whoever drops a script holds.
 const DEPTH: usize = 100;
 
+/// What is within substitutions is read once for each: a byte in so many of them counts so often. Takes about a second.
+const NESTED_BYTES: usize = 8 << 20;
+
 /// Whether a text is the script or stands in it, which makes its positions unknown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -110,6 +113,9 @@ impl From<&brush_parser::SourcePosition> for Position {
 fn list(text: &str, within: Position, level: Level, depth: usize) -> Result<List, SyntaxError> {
     if depth > DEPTH {
         return Err(within.error(TOO_DEEP));
+    }
+    if text.len().saturating_mul(depth) > NESTED_BYTES {
+        return Err(within.error(Reason::TooLarge("too long for how deep it is in substitutions")));
     }
     let here = |position: Position| if level == Level::Script { position } else { within };
     let options = brush_parser::ParserOptions { enable_extended_globbing: false, ..Default::default() };
