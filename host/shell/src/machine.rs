@@ -13,8 +13,9 @@ use std::sync::Arc;
 /// - A [`Source`] or [`Sink`] that [`Machine::open`] gave is handed back by the same `Arc` in a [`Program`] whose
 ///   standard streams are redirected there; `(source as &dyn Any).downcast_ref()` recognises it.
 pub trait Machine: Sync {
-    /// What the command `name` is. Asked before every external command, and by `type` and `command -v`.
-    fn find(&self, name: &str) -> Found;
+    /// What the command `name` is; one with a `/` is a path. Asked before every external command, and by `type` and
+    /// `command -v`.
+    fn find(&self, cwd: &str, name: &str) -> Found;
 
     /// Runs a program to its end, on the calling thread, and says its exit status (0 to 255).
     ///

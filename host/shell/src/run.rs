@@ -356,7 +356,7 @@ impl Shell<'_> {
         if builtins::refused(&name) {
             return self.fatal(2, &format!("{name}: not supported"));
         }
-        match self.machine.find(&name) {
+        match self.machine.find(&self.cwd, &name) {
             Found::Program(_) => {}
             Found::Denied => {
                 self.complain(&format!("{name}: Permission denied"));

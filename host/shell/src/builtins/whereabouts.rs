@@ -144,7 +144,7 @@ fn what(shell: &Shell<'_>, name: &str) -> What {
     if super::known(name) {
         return What::Builtin;
     }
-    match shell.machine.find(name) {
+    match shell.machine.find(&shell.cwd, name) {
         Found::Program(path) => What::Program(path),
         Found::Denied | Found::Unknown => What::Nothing,
     }

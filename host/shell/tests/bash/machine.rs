@@ -205,7 +205,7 @@ fn why(error: &io::Error) -> FileError {
 }
 
 impl Machine for Native {
-    fn find(&self, name: &str) -> Found {
+    fn find(&self, _: &str, name: &str) -> Found {
         let runs = |path: &Path| {
             path.is_file() && fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o111 != 0)
         };
