@@ -1,12 +1,22 @@
 //! A few calls to a policy before it decides anything: whether it answers them at all, and always in the same way.
 
 use super::types::{
-    AgentFacts, Candidate, GroupFacts, LockFacts, LockMode, LockRequest, RunLimits, RunRequest, TaskFacts,
+    AgentFacts, Candidate, GroupFacts, LockFacts, LockMode, LockRequest, Place, RunLimits, RunRequest,
+    TaskFacts,
 };
 use super::{Fault, PolicyInstance, World};
 
 /// How many tasks it is shown.
 const TASKS: u64 = 64;
+
+/// How many of the tasks that wait it ranks at once: whatever they are, there is fuel for so many.
+const AT_ONCE: usize = 8;
+
+/// How much is kept of what it prints, in bytes, give or take two calls.
+const PRINTED: usize = 4 << 10;
+
+/// The most candidates that a scheduler is shown.
+const MOST_SHOWN: usize = 64;
 
 /// What it answers, in words.
 pub(super) fn trial(policy: &mut PolicyInstance, world: World) -> Result<String, Fault> {
@@ -14,30 +24,7 @@ pub(super) fn trial(policy: &mut PolicyInstance, world: World) -> Result<String,
     match world {
         World::Ranker | World::Scheduler => {
             let places = policy.rank(&tasks, NOW)?;
-            let mut names: Vec<String> = places.iter().map(|place| place.group.clone()).collect();
-            names.sort_unstable();
-            names.dedup();
-            let group = |place: &super::types::Place| {
-                u32::try_from(names.binary_search(&place.group).unwrap_or_default()).unwrap_or_default()
-            };
-            let candidate = |(task, place): (&TaskFacts, &super::types::Place)| Candidate {
-                task: task.id,
-                key: place.key,
-                group: group(place),
-                priority: task.priority,
-                created_at_ms: task.created_at_ms,
-                ready_at_ms: task.created_at_ms,
-                deadline_at_ms: task.deadline_at_ms,
-                near: u32::try_from(task.id % 3).unwrap_or_default(),
-            };
-            let window: Vec<Candidate> = tasks.iter().zip(&places).map(candidate).collect();
-            let facts = |(number, name): (u32, &String)| GroupFacts {
-                name: name.clone(),
-                ready: 10,
-                held: number % 4,
-                served_ms: u64::from(number % 7) * 10_000,
-            };
-            let groups: Vec<GroupFacts> = (0..).zip(&names).map(facts).collect();
+            let (window, groups) = shown(&tasks, &places);
             let mut picks = Vec::new();
             if policy.selects() {
                 for (want, seed) in [(1, 1), (1, 2), (3, 3)] {
@@ -71,6 +58,51 @@ pub(super) fn trial(policy: &mut PolicyInstance, world: World) -> Result<String,
             Ok(format!("{:?}", policy.review(&run, &agent())?))
         }
     }
+}
+
+/// Has a scheduler rank the tasks that wait and choose among some of them: what it printed, the beginning.
+pub(super) fn about(policy: &mut PolicyInstance, tasks: &[TaskFacts], now_ms: u64) -> Result<String, Fault> {
+    let (mut places, mut printed) = (Vec::with_capacity(tasks.len()), String::new());
+    for some in tasks.chunks(AT_ONCE) {
+        places.extend(policy.rank(some, now_ms)?);
+        if printed.len() < PRINTED {
+            printed += &policy.printed();
+        }
+    }
+    let (mut window, groups) = shown(tasks, &places);
+    window.truncate(MOST_SHOWN);
+    if policy.selects() && !window.is_empty() {
+        policy.select(&window, &groups, &agent(), 1, (now_ms, 1))?;
+    }
+    Ok(printed + &policy.printed())
+}
+
+/// These tasks, as a scheduler is shown them that gave them these places. How their groups stand is made up.
+fn shown(tasks: &[TaskFacts], places: &[Place]) -> (Vec<Candidate>, Vec<GroupFacts>) {
+    let mut names: Vec<String> = places.iter().map(|place| place.group.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let group = |place: &Place| {
+        u32::try_from(names.binary_search(&place.group).unwrap_or_default()).unwrap_or_default()
+    };
+    let candidate = |(task, place): (&TaskFacts, &Place)| Candidate {
+        task: task.id,
+        key: place.key,
+        group: group(place),
+        priority: task.priority,
+        created_at_ms: task.created_at_ms,
+        ready_at_ms: task.created_at_ms,
+        deadline_at_ms: task.deadline_at_ms,
+        near: u32::try_from(task.id % 3).unwrap_or_default(),
+    };
+    let window = tasks.iter().zip(places).map(candidate).collect();
+    let facts = |(number, name): (u32, &String)| GroupFacts {
+        name: name.clone(),
+        ready: 10,
+        held: number % 4,
+        served_ms: u64::from(number % 7) * 10_000,
+    };
+    (window, (0..).zip(&names).map(facts).collect())
 }
 
 /// Some instant: the same in every trial.

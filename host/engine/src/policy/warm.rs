@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-use longhouse_core::{Choosing, PolicyVersion};
+use longhouse_core::{Choosing, PolicyVersion, Task, Timestamp};
 
-use super::trial::trial;
+use super::trial::{self, trial};
 use super::types::Description;
-use super::{Fault, PolicyCode, PolicyError, PolicyInstance};
+use super::{Fault, PolicyCode, PolicyError, PolicyInstance, facts};
 
 /// After how many calls an instance is replaced by a fresh one: what a policy keeps in its memory though it must not is
 /// forgotten then.
@@ -80,6 +80,16 @@ impl WarmPolicy {
         Ok(first != again || first != fresh)
     }
 
+    /// Has a scheduler rank these tasks and choose among some of them, to no effect: what it printed.
+    ///
+    /// # Errors
+    /// What it does wrong.
+    pub fn try_on(&mut self, tasks: &[&Task], now: Timestamp) -> Result<String, PolicyError> {
+        let tasks: Vec<_> = tasks.iter().map(|task| facts::task(task)).collect();
+        let (printed, _) = self.ask_patiently(|policy| trial::about(policy, &tasks, now.as_millis()));
+        printed.map_err(PolicyError::Tried)
+    }
+
     /// Its code.
     pub const fn code(&self) -> &PolicyCode {
         &self.code
@@ -118,19 +128,20 @@ impl WarmPolicy {
         &mut self,
         call: impl FnOnce(&mut PolicyInstance) -> Result<T, Fault>,
     ) -> (Result<T, Fault>, String) {
-        if self.current.is_none() || self.calls >= CALLS {
-            match self.code.set_up(&self.config) {
-                Ok(fresh) => (self.current, self.calls) = (Some(fresh), 0),
+        let mut current = match self.current.take().filter(|_| self.calls < CALLS) {
+            Some(current) => current,
+            None => match self.code.set_up(&self.config) {
+                Ok(fresh) => {
+                    self.calls = 0;
+                    fresh
+                }
                 Err(error) => return (Err(Fault::Trapped(error.to_string())), String::new()),
-            }
-        }
-        let Some(current) = &mut self.current else { return (Err(Fault::OutOfMemory), String::new()) };
+            },
+        };
         self.calls += 1;
-        let answer = call(current);
+        let answer = call(&mut current);
         let printed = current.printed();
-        if answer.is_err() {
-            self.current = None;
-        }
+        self.current = answer.is_ok().then_some(current);
         (answer, printed)
     }
 

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use longhouse_core::{
-    AgentName, Caller, Command, InForce, Policies, PolicyCommand, PolicyKind, PolicyVersion, Reply, Timestamp,
+    AgentName, Caller, Command, InForce, Policies, PolicyCommand, PolicyKind, PolicyVersion, Reply,
+    StoredTask, Task, TaskStatus, Timestamp,
 };
 use longhouse_engine::policy::{
     Ejected, PolicyDecider, PolicyEngine, PolicyError, PolicyRecord, PolicyRecords, Shelf, Taps, WarmPolicy,
 };
-use longhouse_store::Coordinator;
+use longhouse_store::{Coordinator, TaskFilter};
 use serde::{Deserialize, Serialize};
 
 use super::{App, AppError, By, Project};
@@ -22,6 +23,9 @@ use crate::home::{Home, Kept};
 
 /// What the host's own decisions are called.
 pub const HOST: &str = "host";
+
+/// How many of the tasks that wait a scheduler is tried on.
+const TRIED_ON: u32 = 256;
 
 /// Where a project's policies are, between whoever loads them and the coordinator.
 #[derive(Debug, Default)]
@@ -220,6 +224,32 @@ pub async fn find(project: &Project, agent: AgentName) -> Result<Vec<Deciding>, 
     Ok(deciding)
 }
 
+/// A policy that was put in force.
+#[derive(Debug, Default)]
+pub struct PutInForce {
+    /// Its version; none of the host.
+    pub version: Option<PolicyVersion>,
+    /// What it printed when it was tried on the tasks that wait.
+    pub printed: String,
+}
+
+/// What a scheduler is tried on, before it decides.
+struct Queue {
+    waiting: Vec<StoredTask>,
+    now: Timestamp,
+}
+
+impl Queue {
+    /// What the policy printed.
+    fn try_on(&self, policy: &mut WarmPolicy) -> Result<String, PolicyError> {
+        if self.waiting.is_empty() {
+            return Ok(String::new());
+        }
+        let tasks: Vec<&Task> = self.waiting.iter().map(|stored| &stored.task).collect();
+        policy.try_on(&tasks, self.now)
+    }
+}
+
 /// Puts a policy in force, once it is compiled, set up, tried and kept. Until then, and if any of that fails, what decides
 /// goes on.
 ///
@@ -232,21 +262,31 @@ pub async fn set(
     kind: PolicyKind,
     wanted: Wanted,
     now: Timestamp,
-) -> Result<Option<PolicyVersion>, AppError> {
-    let version = match wanted {
-        Wanted::Host => None,
-        Wanted::Version(version) => Some(load(app, project, kind, version).await?),
+) -> Result<PutInForce, AppError> {
+    let queue = match kind {
+        PolicyKind::Scheduler => Queue { waiting: waiting(project).await?, now },
+        PolicyKind::Conflict | PolicyKind::Admission => Queue { waiting: Vec::new(), now },
+    };
+    let put = match wanted {
+        Wanted::Host => PutInForce::default(),
+        Wanted::Version(version) => load(app, project, kind, version, queue).await?,
         Wanted::BuiltIn(name, config) => {
             let path = built_in_path(app, name)?.to_owned();
-            Some(add(app, project, kind, Source::File(path), config, (&by.agent, now)).await?)
+            add(app, project, kind, Source::File(path), config, (&by.agent, queue)).await?
         }
         Wanted::Component(bytes, config) => {
-            Some(add(app, project, kind, Source::Bytes(bytes), config, (&by.agent, now)).await?)
+            add(app, project, kind, Source::Bytes(bytes), config, (&by.agent, queue)).await?
         }
     };
-    let command = PolicyCommand::Set { kind, version: version.clone() };
+    let command = PolicyCommand::Set { kind, version: put.version.clone() };
     project.ask_by(by, Command::Policy(command)).await?;
-    Ok(version)
+    Ok(put)
+}
+
+/// The tasks that have waited longest for somebody to claim them.
+async fn waiting(project: &Arc<Project>) -> Result<Vec<StoredTask>, AppError> {
+    let filter = TaskFilter { status: Some(TaskStatus::Pending), limit: TRIED_ON, ..TaskFilter::default() };
+    project.read(move |reads| reads.tasks(&filter)).await
 }
 
 /// Lets decide what did before.
@@ -262,7 +302,8 @@ pub async fn roll_back(
     let policies = in_force(project, Caller::Agent(by.agent.clone())).await?;
     let to = policies.in_force(kind).before.last().cloned().flatten();
     if let Some(version) = &to {
-        load(app, project, kind, version.clone()).await?;
+        load(app, project, kind, version.clone(), Queue { waiting: Vec::new(), now: app.clock.now() })
+            .await?;
     }
     project.ask_by(by, Command::Policy(PolicyCommand::RollBack { kind, to: to.clone() })).await?;
     Ok(to)
@@ -276,7 +317,9 @@ pub async fn load_in_force(app: Arc<App>, project: Arc<Project>) {
     };
     for kind in PolicyKind::ALL {
         let Some(version) = policies.of(kind).cloned() else { continue };
-        match load(&app, &project, kind, version.clone()).await {
+        // It was tried when it was put in force.
+        let queue = Queue { waiting: Vec::new(), now: app.clock.now() };
+        match load(&app, &project, kind, version.clone(), queue).await {
             Ok(_) => project.coordinator.tell(Caller::Server, Command::Tick),
             Err(error) => {
                 tracing::error!(policy = %version, %kind, %error, "a policy in force could not be loaded");
@@ -339,15 +382,16 @@ async fn add(
     kind: PolicyKind,
     source: Source,
     config: Configured,
-    (by, now): (&AgentName, Timestamp),
-) -> Result<PolicyVersion, AppError> {
+    (by, queue): (&AgentName, Queue),
+) -> Result<PutInForce, AppError> {
     let (engine, by, project) = (app.policies.engine.clone(), by.clone(), Arc::clone(project));
-    let added = tokio::task::spawn_blocking(move || -> Result<PolicyVersion, PolicyRefusal> {
+    let added = tokio::task::spawn_blocking(move || -> Result<PutInForce, PolicyRefusal> {
         let component = match source {
             Source::Bytes(bytes) => bytes,
             Source::File(path) => read(&path).map_err(PolicyRefusal::NotKept)?,
         };
-        let policy = set_up(&engine, kind, &component, &config)?;
+        let mut policy = set_up(&engine, kind, &component, &config)?;
+        let printed = queue.try_on(&mut policy)?;
         let description = policy.description();
         let facts = VersionFacts {
             kind,
@@ -356,16 +400,16 @@ async fn add(
             summary: description.summary.clone(),
             component: blake3::hash(&component).to_hex().to_string(),
             config,
-            added_at_ms: now,
+            added_at_ms: queue.now,
             added_by: Some(by),
         };
         let json = serde_json::to_vec(&facts).map_err(|error| PolicyRefusal::NotKept(error.into()))?;
         let home = &project.home;
         home.keep(Kept::Component(&facts.component), &component).map_err(PolicyRefusal::NotKept)?;
         home.keep(Kept::Version(policy.version().as_str()), &json).map_err(PolicyRefusal::NotKept)?;
-        let version = policy.version().clone();
+        let version = Some(policy.version().clone());
         project.policies.shelf.put(policy);
-        Ok(version)
+        Ok(PutInForce { version, printed })
     });
     Ok(added.await.map_err(|_| AppError::CutOff)??)
 }
@@ -376,18 +420,20 @@ async fn load(
     project: &Arc<Project>,
     kind: PolicyKind,
     version: PolicyVersion,
-) -> Result<PolicyVersion, AppError> {
+    queue: Queue,
+) -> Result<PutInForce, AppError> {
     let (engine, project) = (app.policies.engine.clone(), Arc::clone(project));
-    let loaded = tokio::task::spawn_blocking(move || -> Result<PolicyVersion, AppError> {
+    let loaded = tokio::task::spawn_blocking(move || -> Result<PutInForce, AppError> {
         let facts = facts_of(&project.home, &version)?;
         let component =
             project.home.kept(Kept::Component(&facts.component)).map_err(PolicyRefusal::NotKept)?;
-        let policy = set_up(&engine, kind, &component, &facts.config)?;
+        let mut policy = set_up(&engine, kind, &component, &facts.config)?;
         if *policy.version() != version {
             return Err(PolicyRefusal::NoSuchVersion(version).into());
         }
+        let printed = queue.try_on(&mut policy).map_err(PolicyRefusal::from)?;
         project.policies.shelf.put(policy);
-        Ok(version)
+        Ok(PutInForce { version: Some(version), printed })
     });
     loaded.await.map_err(|_| AppError::CutOff)?
 }

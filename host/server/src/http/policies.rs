@@ -120,8 +120,8 @@ pub(super) async fn set(
     let kind = parsed(&kind)?;
     let wanted = wanted(form)?;
     let project = std::sync::Arc::clone(&caller.project);
-    let version = policies::set(&app, &project, caller.by(keyed), kind, wanted, app.clock.now()).await?;
-    Ok(Json(json!({ "kind": kind, "version": version })))
+    let put = policies::set(&app, &project, caller.by(keyed), kind, wanted, app.clock.now()).await?;
+    Ok(Json(json!({ "kind": kind, "version": put.version, "printed": put.printed })))
 }
 
 /// `POST /policies/{kind}/rollback`

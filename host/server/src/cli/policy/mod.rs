@@ -193,8 +193,10 @@ fn pretty(value: &impl serde::Serialize) -> anyhow::Result<String> {
 
 fn in_force(answer: &Value) -> String {
     let kind = answer["kind"].as_str().unwrap_or_default();
-    match answer["version"].as_str() {
+    let decides = match answer["version"].as_str() {
         Some(version) => format!("{kind}: {version} decides\n"),
         None => format!("{kind}: the host decides\n"),
-    }
+    };
+    let printed = answer["printed"].as_str().unwrap_or_default().lines();
+    printed.fold(decides, |text, line| text + "| " + line + "\n")
 }
