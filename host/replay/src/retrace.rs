@@ -158,9 +158,9 @@ impl<'a> Retrace<'a> {
             wait_until: None,
         };
         let step = self.world.ask(now, Caller::Agent(agent.clone()), TaskCommand::Claim(request));
-        let grant = step.replies.into_iter().find_map(|(_, reply)| match reply {
-            Reply::Task(TaskReply::Claimed(claimed)) => claimed.grants.into_iter().next(),
-            _ => None,
+        let grant = step.replies.into_iter().find_map(|(_, reply)| {
+            let Reply::Task(TaskReply::Claimed(claimed)) = reply else { return None };
+            claimed.grants.into_iter().next()
         });
         grant.map(|grant| grant.hold())
     }

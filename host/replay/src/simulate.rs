@@ -178,11 +178,13 @@ impl Simulation<'_> {
 
     /// Takes down who was given what.
     fn note(&mut self, step: Step, now: Timestamp) {
-        let waited = |event: &Event| match &event.kind {
-            EventKind::Task(AboutTask { task, event: TaskEvent::Claimed { waited_ms, .. } }) => {
-                Some((*task, *waited_ms))
-            }
-            _ => None,
+        let waited = |event: &Event| {
+            let EventKind::Task(AboutTask { task, event: TaskEvent::Claimed { waited_ms, .. } }) =
+                &event.kind
+            else {
+                return None;
+            };
+            Some((*task, *waited_ms))
         };
         let waited: HashMap<TaskId, u64> = step.events.iter().filter_map(waited).collect();
         for (waiter, reply) in step.replies {

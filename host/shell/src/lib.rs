@@ -16,10 +16,10 @@
 //! `source`, `trap`, `typeset`, `ulimit`, `umask`, `wait` and what else bash has. Also what the grammar's crate does not
 //! know: within `$( )`, a pattern of `case` without its `(`; a here-document without the line that ends it.
 //!
-//! **What ends a script with status 2 when it is reached**: those commands under a computed name; options of builtins that
-//! are not there (`read -n`, `export -p`, `pwd -P`, `printf -v`, …); variables that bash computes (`$RANDOM`, `$SECONDS`,
-//! `$LINENO`, `$PIPESTATUS`, …); a regular expression that the `regex` crate reads otherwise; an extended pattern out of a
-//! variable.
+//! **What ends a script with status 2 when it is reached**: those commands under a computed name; options of builtins
+//! that are not there (`read -n`, `export -p`, `pwd -P`, `printf -v`, …); `local` after an assignment; variables that
+//! bash computes (`$RANDOM`, `$SECONDS`, `$LINENO`, `$PIPESTATUS`, …); a regular expression that the `regex` crate
+//! reads otherwise; an extended pattern out of a variable.
 //!
 //! **What differs from bash.** A syntax error is found before anything runs, where bash runs the lines before it. `$$` is
 //! always 1. Text is UTF-8: what a substitution or `read` gets that is not becomes U+FFFD, and characters sort by their

@@ -285,6 +285,11 @@ impl Shell<'_> {
                 words.remove(0);
                 return shell.with(assignments, |shell| shell.call(&function, words));
             }
+            if name == "local" && !assignments.is_empty() {
+                // What lasts as long as the command and what lasts as long as the function would be one.
+                return shell
+                    .fatal(2, "local: not supported after an assignment; put it on a line of its own");
+            }
             if builtins::known(&name) {
                 return shell.with(assignments, |shell| builtins::run(shell, words));
             }

@@ -237,6 +237,15 @@ fn a_script_ends_when_it_is_stopped() {
 }
 
 #[test]
+fn what_is_not_there_ends_a_script_when_it_is_reached() {
+    for text in ["f() { x=1 local y=2; echo $y; }; f", "read -n 1 x", "c=eval; $c echo", "echo $RANDOM"] {
+        let (ended, stdout, stderr) = plain(text);
+        assert_eq!((ended, stdout.as_str()), (Ok(2), ""), "{text}: {stderr}");
+        assert!(stderr.contains("not supported") || stderr.contains("RANDOM"), "{text}: {stderr}");
+    }
+}
+
+#[test]
 fn a_pipe_waits_and_ends() {
     assert_eq!(plain("yes | head"), (Ok(0), "y\n".to_owned(), String::new()));
     assert_eq!(plain("yes | cat | cat | head; echo $?").1, "y\n0\n");

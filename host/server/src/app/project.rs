@@ -55,7 +55,7 @@ pub struct Project {
     /// The policies that are loaded.
     pub policies: ProjectPolicies,
     /// One replay goes on at a time.
-    pub(super) rehearsing: Semaphore,
+    pub(super) rehearsing: Arc<Semaphore>,
     /// Policies that run beside those in force.
     pub(super) shadows: tokio::sync::Mutex<BTreeMap<PolicyKind, Shadow>>,
     /// Changes that were not published, of runs that ended.
@@ -149,7 +149,7 @@ impl Project {
             webhooks: config.webhooks,
             keep_history: config.keep_history,
             policies,
-            rehearsing: Semaphore::new(1),
+            rehearsing: Arc::new(Semaphore::new(1)),
             shadows,
             kept,
             audit,

@@ -125,10 +125,9 @@ impl Cast {
 }
 
 async fn rules(project: &Project) -> Result<QueueRules, AppError> {
-    match project.ask(Caller::Server, Command::Queue(QueueCommand::Find)).await? {
-        Reply::Queue(facts) => Ok(facts.rules),
-        _ => Err(AppError::Confused),
-    }
+    let reply = project.ask(Caller::Server, Command::Queue(QueueCommand::Find)).await?;
+    let Reply::Queue(facts) = reply else { return Err(AppError::Confused) };
+    Ok(facts.rules)
 }
 
 fn agents(project: &Project) -> Vec<Agent> {

@@ -75,7 +75,7 @@ pub async fn replay(
     if kind == PolicyKind::Admission {
         return Err(PolicyRefusal::NothingToReplay.into());
     }
-    let Ok(_one) = project.rehearsing.try_acquire() else { return Err(PolicyRefusal::Rehearsing.into()) };
+    let one = Arc::clone(&project.rehearsing).try_acquire_owned().map_err(|_| PolicyRefusal::Rehearsing)?;
     let (rules, in_force) = (rules(project).await?, policies::in_force(project, Caller::Server).await?);
     let history = project.read(move |reads| reads.history(since, EVENTS)).await?;
     if history.events.len() >= usize::try_from(EVENTS).unwrap_or(usize::MAX) {
@@ -84,13 +84,16 @@ pub async fn replay(
     let trace = trace(history, rules, agents(project), (since, app.clock.now()));
     let (app, project) = (Arc::clone(app), Arc::clone(project));
     let replayed = tokio::task::spawn_blocking(move || -> Result<Replayed, AppError> {
+        // It goes on when nobody waits for the answer any more.
+        let _one = one;
         let mut cast = Cast::load(&app, &project, kind, wanted, &in_force)?;
         let begun = Instant::now();
         let is_enough = || begun.elapsed() > PATIENCE;
+        let too_long = || PolicyRefusal::ReplayTooLong { seconds: PATIENCE.as_secs() };
         let column = |cast: &mut Cast, part: Part| -> Result<(Column, usize), AppError> {
             let simulated = simulate(&trace, &cast.deciding(kind, part), &mut cast.decider, &is_enough);
             if simulated.is_cut_off {
-                return Err(PolicyRefusal::ReplayTooLong { seconds: PATIENCE.as_secs() }.into());
+                return Err(too_long().into());
             }
             let (name, version) = cast.called(kind, part);
             Ok((Column { name, version, measures: measure(&trace, &simulated.ran) }, simulated.guessed))
@@ -98,7 +101,7 @@ pub async fn replay(
         let (in_force, _) = column(&mut cast, Part::InForce)?;
         let (candidate, guessed) = column(&mut cast, Part::Candidate)?;
         let deciding = cast.deciding(kind, Part::Candidate);
-        let picks = retrace(&trace, &deciding, &mut cast.decider);
+        let picks = retrace(&trace, &deciding, &mut cast.decider, &is_enough).ok_or_else(too_long)?;
         Ok(Replayed {
             kind,
             since: trace.since,
@@ -138,7 +141,13 @@ fn trace(
     Trace { since, until, rules, agents, tasks, events }
 }
 
-fn retrace(trace: &Trace, deciding: &Deciding, decider: &mut PolicyDecider) -> Agreement {
+/// How often a policy agrees with what happened; nothing if `is_enough` says so before the end.
+fn retrace(
+    trace: &Trace,
+    deciding: &Deciding,
+    decider: &mut PolicyDecider,
+    is_enough: &dyn Fn() -> bool,
+) -> Option<Agreement> {
     let mut retrace = Retrace::new(&trace.rules, trace.everybody(), deciding, decider);
     let mut tasks = trace.tasks.iter().peekable();
     for event in &trace.events {
@@ -146,6 +155,9 @@ fn retrace(trace: &Trace, deciding: &Deciding, decider: &mut PolicyDecider) -> A
             retrace.add(task, task.created_at);
         }
         retrace.follow(event);
+        if is_enough() {
+            return None;
+        }
     }
-    retrace.agreement().clone()
+    Some(retrace.agreement().clone())
 }

@@ -1,11 +1,12 @@
 //! A policy that is asked beside the one in force.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use futures_util::StreamExt as _;
-use longhouse_core::{Caller, EventSeq, PolicyKind, PolicyVersion, Task, Timestamp};
+use longhouse_core::{Caller, EventSeq, PolicyKind, PolicyVersion, Task, TaskStatus, Timestamp};
 use longhouse_engine::policy::{Decided, Opinion, Taps, WarmPolicy, opinion};
 use longhouse_replay::{Agreement, PastEvent, Retrace};
 use longhouse_store::{Clock, EventFilter};
@@ -163,7 +164,7 @@ async fn follow_tasks(
 ) -> Result<AbortHandle, AppError> {
     let (rules, now) = (rules(project).await?, app.clock.now());
     let history = project.read(move |reads| reads.history(now, 0)).await?;
-    let (sender, receiver) = std::sync::mpsc::channel::<Followed>();
+    let (sender, receiver) = channel::<Followed>();
     let (agents, deciding, shown) =
         (agents(project), cast.deciding(kind, Part::Candidate), Arc::clone(shown));
     let last = history.last;
@@ -190,7 +191,7 @@ async fn follow_tasks(
 /// Has a policy follow what is decided about locks or runs, until it has failed three times.
 fn follow_decisions(
     mut policy: WarmPolicy,
-    decided: std::sync::mpsc::Receiver<Decided>,
+    decided: Receiver<Decided>,
     clock: Arc<dyn Clock>,
     shown: Arc<Mutex<Shown>>,
 ) -> Result<(), AppError> {
@@ -282,28 +283,37 @@ enum Followed {
 }
 
 /// Reads what happens to tasks, for as long as somebody listens.
-async fn read_for(project: Arc<Project>, last: EventSeq, shadow: std::sync::mpsc::Sender<Followed>) {
+async fn read_for(project: Arc<Project>, last: EventSeq, shadow: Sender<Followed>) {
+    if let Err(error) = pass_on(&project, last, &shadow).await {
+        tracing::error!(%error, "a shadow follows no more: the events cannot be read");
+    }
+}
+
+async fn pass_on(project: &Arc<Project>, last: EventSeq, shadow: &Sender<Followed>) -> Result<(), AppError> {
     let filter = EventFilter { after: last.0, types: vec!["task.".to_owned()], task: None, limit: PAGE };
-    let Ok(events) = events::follow(&project, None, filter).await else { return };
-    let mut events = std::pin::pin!(events);
-    while let Some(Ok(event)) = events.next().await {
-        if let (Some(id), "task.created") = (event.task, event.kind.as_str()) {
-            let Ok(record) = project.read(move |reads| reads.task(id)).await else { return };
-            let Some(record) = record else { continue };
-            if shadow.send(Followed::Task(Box::new(record.stored.task), event.at)).is_err() {
-                return;
-            }
+    let mut events = std::pin::pin!(events::follow(project, None, filter).await?);
+    while let Some(event) = events.next().await {
+        let event = event?;
+        if let (Some(id), "task.created") = (event.task, event.kind.as_str())
+            && let Some(record) = project.read(move |reads| reads.task(id)).await?
+            && shadow.send(Followed::Task(Box::new(record.stored.task), event.at)).is_err()
+        {
+            return Ok(());
         }
         if let Some(past) = happened(&event)
             && shadow.send(Followed::Event(past)).is_err()
         {
-            return;
+            return Ok(());
         }
     }
+    Ok(())
 }
 
-/// What is there when a shadow begins.
+/// What is there when a shadow begins. A task that waits for an answer is not among those that could be given.
 fn begin(retrace: &mut Retrace<'_>, task: &Task, now: Timestamp) {
+    if task.state.status == TaskStatus::NeedsInput {
+        return;
+    }
     retrace.add(&past(task), task.created_at);
     if let Some(lease) = &task.state.lease {
         retrace.is_held(task.id, &lease.holder, now);
