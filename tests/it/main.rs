@@ -27,6 +27,7 @@ mod rehearsal;
 mod retries;
 mod runs;
 mod server;
+mod shell;
 mod talk;
 mod tasks;
 mod tools;

@@ -66,7 +66,7 @@ pub use lock::{
 pub use paths::{InvalidPath, PRIVATE_DIR, ProjectPath};
 pub use pattern::{InvalidPattern, PathPattern, overlap};
 pub use policy::{InForce, Policies, PolicyCommand, PolicyEvent, PolicyKind, PolicyVersion};
-pub use profile::{CommandRules, Limits, LimitsRequest, Profile, Profiles};
+pub use profile::{CommandRules, Limits, LimitsRequest, Profile, Profiles, SHELLS};
 pub use publication::{ChangeKind, Fate, Isolation, PathChange, PathConflict, Publication, Publish};
 pub use queue::Placing;
 pub use queue::{LabelLimit, QueueCommand, QueueEvent, QueueFacts, QueueLimits, QueueRules, Scope};

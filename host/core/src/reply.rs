@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Access, AgentName, CommitReply, CrewReply, FileGrants, Hold, Limits, LiveRun, LockReply, Policies,
-    QueueFacts, Refusal, RunId, TalkReply, TaskReply, Timestamp,
+    Access, AgentName, CommandRules, CommitReply, CrewReply, FileGrants, Hold, Limits, LiveRun, LockReply,
+    Policies, QueueFacts, Refusal, RunId, TalkReply, TaskReply, Timestamp,
 };
 
 /// The answer to one command. What may be remembered for a repeated request is what can be serialised.
@@ -104,6 +104,8 @@ pub struct StartedRun {
     pub files: Arc<FileGrants>,
     /// Whether it may change the project at all.
     pub access: Access,
+    /// Which commands it may run, the one that it begins with and those that run in it.
+    pub commands: CommandRules,
     /// Environment variables its profile sets.
     pub env: BTreeMap<String, String>,
     /// The lease it works under, which what it publishes will be held against.

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use longhouse_core::{FileGrants, Limits, ProjectPath};
+use longhouse_core::{CommandRules, FileGrants, Limits, ProjectPath};
 use longhouse_engine::{Engine, EngineConfig, RunSpec};
 use longhouse_workspace::{Root, View};
 
@@ -21,11 +20,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() })?;
     engine.load_tools(&[tools.into()])?;
     let spec = RunSpec {
-        tool: engine.find(command).ok_or("no tool provides the command")?,
+        command: engine.find(command).ok_or("no tool provides the command")?,
         argv,
         env: Vec::new(),
         cwd: ProjectPath::root(),
-        stdin: Bytes::new(),
+        stdin: None,
+        commands: CommandRules::default(),
         limits: Limits::default(),
         view: View::new(Arc::new(Root::open(Path::new("."))?), Arc::new(FileGrants::everything())),
     };

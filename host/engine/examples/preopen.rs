@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use longhouse_core::{FileGrants, Limits, ProjectPath};
+use longhouse_core::{CommandRules, FileGrants, Limits, ProjectPath};
 use longhouse_engine::{Engine, EngineConfig, RunSpec};
 use longhouse_workspace::{Root, View};
 use wasmtime::component::{Component, Linker, ResourceTable};
@@ -60,11 +60,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let engine = Engine::new(EngineConfig { cache_dir, ..EngineConfig::default() })?;
     engine.load_tools(&[tools.clone().into()])?;
     let spec = RunSpec {
-        tool: engine.find(command).ok_or("no tool provides the command")?,
+        command: engine.find(command).ok_or("no tool provides the command")?,
         argv: argv.clone(),
         env: Vec::new(),
         cwd: ProjectPath::root(),
-        stdin: Bytes::new(),
+        stdin: None,
+        commands: CommandRules::default(),
         limits: Limits::default(),
         view: View::new(Arc::new(Root::open(Path::new("."))?), Arc::new(FileGrants::everything())),
     };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use crate::command::AT_ONCE;
 use crate::limits::RESERVED;
 use crate::threads::MAX_STUCK;
 
@@ -66,7 +67,7 @@ pub(crate) fn tool_engine(config: &EngineConfig) -> wasmtime::Result<wasmtime::E
 }
 
 /// A pool in which whatever is begun finds room: for this many runs, and for those that are stuck, as much as
-/// one may have. A component made from a command has one memory, and a few small core instances and tables that
+/// each of their programs may have. It is address space; memory is what is used of it. A component made from a command has one memory, and a few small core instances and tables that
 /// glue the adapter to it.
 ///
 /// `pagemap_scan` would save a quarter of a short run and stays off: pages that are swapped out, or being moved
@@ -76,13 +77,13 @@ fn pool(runs: u32) -> PoolingAllocationConfig {
     const MEMORIES: u32 = 2;
     const CORE_INSTANCES: u32 = 16;
     const TABLES: u32 = 16;
-    let runs = runs.saturating_add(MAX_STUCK);
+    let programs = runs.saturating_add(MAX_STUCK).saturating_mul(AT_ONCE + 1);
     let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(runs)
-        .total_core_instances(runs.saturating_mul(CORE_INSTANCES))
-        .total_memories(runs.saturating_mul(MEMORIES))
-        .total_tables(runs.saturating_mul(TABLES))
-        .total_stacks(runs)
+    pool.total_component_instances(programs)
+        .total_core_instances(programs.saturating_mul(CORE_INSTANCES))
+        .total_memories(programs.saturating_mul(MEMORIES))
+        .total_tables(programs.saturating_mul(TABLES))
+        .total_stacks(programs)
         .max_memories_per_component(MEMORIES)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_tables_per_component(TABLES)

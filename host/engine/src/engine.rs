@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use longhouse_core::{Limits, ProjectPath};
+use longhouse_core::{CommandRules, Limits, ProjectPath, SHELLS, Stream};
+use longhouse_shell::{Program, Sink, Source};
 use longhouse_workspace::View;
 
+use crate::command::{Begins, CommandRef, Given, LogSink, Nothing, Programs, Started};
 use crate::compile::Compiler;
-use crate::filesystem::Counters;
 use crate::handle::Run;
-use crate::limits::{MemoryBudget, MemoryLimit, MemoryUse};
-use crate::run::run_guest;
-use crate::run_state::RunState;
+use crate::limits::{MemoryBudget, RunMemory};
+use crate::run::run_to_end;
 use crate::stop::Stop;
 use crate::threads::GuestThreads;
 use crate::ticker::Ticker;
@@ -39,16 +39,18 @@ struct Inner {
 /// One execution of a command.
 #[derive(Debug, Clone)]
 pub struct RunSpec {
-    /// The tool that provides the command.
-    pub tool: ToolRef,
-    /// The command's name and its arguments.
+    /// The command that the first of `argv` names.
+    pub command: CommandRef,
+    /// Its name and its arguments.
     pub argv: Vec<String>,
-    /// Environment variables; `PWD` and `HOME` are set by the engine.
+    /// Environment variables, over `HOME` and `PATH`; `PWD` is set by the engine.
     pub env: Vec<(String, String)>,
     /// Where it starts.
     pub cwd: ProjectPath,
-    /// Its standard input.
-    pub stdin: Bytes,
+    /// Its standard input; without any, programs find a terminal at which nobody types.
+    pub stdin: Option<Bytes>,
+    /// What it may run, as far as it runs other commands.
+    pub commands: CommandRules,
     /// What it may spend.
     pub limits: Limits,
     /// The project, as its agent sees it; if that can be changed, so it is, and nothing is published by it.
@@ -97,8 +99,17 @@ impl Engine {
         self.registry(Registry::ready)
     }
 
-    /// The tool that provides `command`, also while it is being compiled.
-    pub fn find(&self, command: &str) -> Option<ToolRef> {
+    /// What `command` is, also while it is being compiled.
+    pub fn find(&self, command: &str) -> Option<CommandRef> {
+        if SHELLS.contains(&command) {
+            Some(CommandRef::Shell)
+        } else {
+            self.tool(command).map(CommandRef::Tool)
+        }
+    }
+
+    /// The tool that provides `command`.
+    pub fn tool(&self, command: &str) -> Option<ToolRef> {
         self.registry(|registry| registry.find(command))
     }
 
@@ -108,20 +119,23 @@ impl Engine {
     /// [`EngineError::Busy`] when no thread becomes free, [`EngineError::ToolFailed`] when the tool is
     /// unusable.
     pub async fn start(&self, spec: RunSpec) -> Result<RunHandle, EngineError> {
-        let Inner { engine, threads, memory: budget, .. } = &*self.inner;
-        let pre = spec.tool.code().await?;
+        let Inner { threads, memory: budget, .. } = &*self.inner;
+        let begins = Begins::of(&spec.command).await?;
         let place = threads.place().await?;
 
         let log = Arc::new(OutputLog::new(spec.limits.output));
-        let (counters, memory) = (Arc::<Counters>::default(), Arc::<MemoryUse>::default());
-        let limit = MemoryLimit::new(Arc::clone(budget), Arc::clone(&memory), spec.limits.memory);
-        let state = RunState::new(&spec, &log, Arc::clone(&counters), limit);
-        let run = Arc::new(Run::new(place, Stop::new(&spec.limits), log, counters, memory));
-
+        let memory = Arc::new(RunMemory::new(Arc::clone(budget), spec.limits.memory));
+        let run = Arc::new(Run::new(place, Stop::new(&spec.limits), log, memory));
         let handle = RunHandle { run: Arc::clone(&run), threads: Arc::clone(threads) };
-        let engine = engine.clone();
-        threads.run(move |runtime| run_guest(runtime, &engine, &pre, state, &run));
+        let started = Started::first(spec.program(&run.log));
+        let RunSpec { view, commands, limits, .. } = spec;
+        let programs = Arc::new(Programs::new(self.clone(), run, view, commands, limits.files));
+        threads.run(move || run_to_end(&programs, begins, started));
         Ok(handle)
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.inner.engine
     }
 
     fn add_tools(&self, dir: &Path, added: &mut Vec<ToolRef>) -> Result<(), EngineError> {
@@ -136,5 +150,29 @@ impl Engine {
 
     fn registry<T>(&self, read: impl FnOnce(&Registry) -> T) -> T {
         read(&self.inner.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a run has in its environment unless it is given otherwise. `PATH` is for those who look for commands themselves.
+const ENVIRONMENT: [(&str, &str); 2] = [("HOME", "/"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
+
+impl RunSpec {
+    /// The first program of the run, which writes to `log`.
+    fn program(&self, log: &Arc<OutputLog>) -> Program {
+        let given = |name: &str| self.env.iter().any(|(given, _)| given == name);
+        let usual = ENVIRONMENT.iter().filter(|(name, _)| !given(name));
+        let usual = usual.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let output = |stream| Some(Arc::new(LogSink::new(Arc::clone(log), stream)) as Arc<dyn Sink>);
+        Program {
+            argv: self.argv.clone(),
+            environment: usual.chain(self.env.iter().cloned()).collect(),
+            cwd: format!("/{}", self.cwd.as_str()),
+            stdin: Some(match &self.stdin {
+                Some(bytes) => Arc::new(Given::new(bytes.clone())) as Arc<dyn Source>,
+                None => Arc::new(Nothing),
+            }),
+            stdout: output(Stream::Stdout),
+            stderr: output(Stream::Stderr),
+        }
     }
 }

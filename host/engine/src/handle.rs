@@ -1,16 +1,16 @@
 //! A run that has begun, as its starter sees it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use longhouse_core::{Consumption, Outcome, Output};
 use tokio::sync::watch;
+use wasmtime::UpdateDeadline;
 
 use crate::OutputLog;
 use crate::filesystem::Counters;
-use crate::limits::MemoryUse;
-use crate::stop::{Stop, Why};
+use crate::limits::RunMemory;
+use crate::stop::{Cpu, Interrupted, Stop, Why};
 use crate::threads::{GuestThreads, Place};
 
 /// How long after it had to stop a guest may still be in a host call before it is answered without it.
@@ -34,14 +34,14 @@ pub struct RunHandle {
     pub(crate) threads: Arc<GuestThreads>,
 }
 
-/// What the guest's thread and its watchers share.
+/// What the threads of a run and its watchers share.
 pub(crate) struct Run {
     pub(crate) log: Arc<OutputLog>,
     pub(crate) stop: Stop,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) memory: Arc<MemoryUse>,
+    pub(crate) memory: Arc<RunMemory>,
+    pub(crate) cpu: Cpu,
     started: Instant,
-    cpu_us: AtomicU64,
     /// Until the run ends.
     place: Mutex<Option<Place>>,
     finished: watch::Sender<Option<Arc<Finished>>>,
@@ -82,8 +82,7 @@ impl RunHandle {
 
     /// Answers for a guest that should have stopped and did not.
     fn abandon(&self) -> Arc<Finished> {
-        let outcome = self.run.stop.why().unwrap_or(Why::Limit).outcome();
-        let (place, finished) = self.run.end(outcome);
+        let (place, finished) = self.run.end(self.run.stop.outcome());
         if let Some(place) = place {
             self.threads.give_up(place);
         }
@@ -93,28 +92,27 @@ impl RunHandle {
 
 impl Run {
     /// A run that begins now, in this place.
-    pub(crate) fn new(
-        place: Place,
-        stop: Stop,
-        log: Arc<OutputLog>,
-        counters: Arc<Counters>,
-        memory: Arc<MemoryUse>,
-    ) -> Self {
+    pub(crate) fn new(place: Place, stop: Stop, log: Arc<OutputLog>, memory: Arc<RunMemory>) -> Self {
         Self {
             log,
             stop,
-            counters,
+            counters: Arc::default(),
             memory,
+            cpu: Cpu::default(),
             started: Instant::now(),
-            cpu_us: AtomicU64::new(0),
             place: Mutex::new(Some(place)),
             finished: watch::Sender::new(None),
         }
     }
 
-    /// Notes the CPU time that was spent so far.
-    pub(crate) fn record_cpu(&self, spent: Duration) {
-        self.cpu_us.store(spent.as_micros().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Whether it has to stop, asked on a thread that works for it.
+    pub(crate) fn must_stop(&self) -> bool {
+        self.stop.is_due(self.cpu.charge())
+    }
+
+    /// Called from a computing guest at every tick: whether it goes on.
+    pub(crate) fn goes_on(&self) -> wasmtime::Result<UpdateDeadline> {
+        if self.must_stop() { Err(Interrupted.into()) } else { Ok(UpdateDeadline::Continue(1)) }
     }
 
     /// Ends the run with `outcome`, unless it has ended: only the first end counts, and gets the run's place.
@@ -124,7 +122,7 @@ impl Run {
             outcome,
             consumption: Consumption {
                 wall: self.started.elapsed(),
-                cpu: Duration::from_micros(self.cpu_us.load(Ordering::Relaxed)),
+                cpu: self.cpu.spent(),
                 peak_memory: self.memory.peak(),
                 bytes_read: self.counters.bytes_read(),
                 bytes_written: self.counters.bytes_written(),
@@ -155,6 +153,7 @@ mod tests {
     use longhouse_core::Limits;
 
     use super::*;
+    use crate::limits::MemoryBudget;
     use crate::threads::Left;
 
     #[tokio::test(start_paused = true)]
@@ -163,12 +162,13 @@ mod tests {
         let place = threads.place().await.unwrap();
         let stop = Stop::new(&Limits { wall: Duration::from_secs(60), ..Limits::default() });
         let log = Arc::new(OutputLog::new(100));
-        let run = Arc::new(Run::new(place, stop, log, Arc::default(), Arc::default()));
+        let memory = Arc::new(RunMemory::new(Arc::new(MemoryBudget::new(0, 0)), 0));
+        let run = Arc::new(Run::new(place, stop, log, memory));
         let (release, blocked) = mpsc::channel::<()>();
         let (back, came_back) = mpsc::channel();
         threads.run({
             let run = Arc::clone(&run);
-            move |_| {
+            move || {
                 let _ = blocked.recv();
                 back.send(run.end(Outcome::Exited(0)).0.is_some()).unwrap();
                 Left::GivenUp

@@ -1,10 +1,11 @@
 //! Guests: the only crate that runs WebAssembly.
 //!
-//! An [`Engine`] knows the tools, compiles each once, and runs them: one store per run, on a thread of its
-//! own, within limits that are all on by default. A guest's failure is an [`Outcome`](longhouse_core::Outcome);
+//! An [`Engine`] knows the tools, compiles each once, and runs them, one by one or as a command line says: one store per
+//! program, on a thread of its own, within limits of the run that are all on by default. A guest's failure is an [`Outcome`](longhouse_core::Outcome);
 //! only our own is an [`EngineError`].
 
 mod cache;
+mod command;
 mod compile;
 mod componentize;
 mod config;
@@ -27,6 +28,7 @@ mod threads;
 mod ticker;
 mod tools;
 
+pub use command::CommandRef;
 pub use componentize::{ComponentizeError, componentize};
 pub use config::EngineConfig;
 pub use engine::{Engine, RunSpec};

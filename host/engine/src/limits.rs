@@ -1,7 +1,7 @@
 //! Memory: what a run may hold, and what all of them may.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::ResourceLimiter;
 
@@ -22,11 +22,13 @@ pub(crate) struct MemoryBudget {
     total: u64,
 }
 
-/// What became of one run's memory, for those who outlive its store.
-#[derive(Debug, Default)]
-pub(crate) struct MemoryUse {
+/// What one run holds, over all its instances.
+#[derive(Debug)]
+pub(crate) struct RunMemory {
+    budget: Arc<MemoryBudget>,
+    limit: u64,
+    held: Mutex<u64>,
     peak: AtomicU64,
-    refused: OnceLock<Refused>,
 }
 
 /// Why memory was refused.
@@ -38,12 +40,11 @@ pub(crate) enum Refused {
     Budget,
 }
 
-/// Sums what a run holds over all its memories and tables.
+/// Sums what an instance holds over all its memories and tables, within what its run may hold.
 pub(crate) struct MemoryLimit {
-    budget: Arc<MemoryBudget>,
-    usage: Arc<MemoryUse>,
-    limit: u64,
+    run: Arc<RunMemory>,
     held: u64,
+    refused: Option<Refused>,
 }
 
 impl MemoryBudget {
@@ -56,39 +57,67 @@ impl MemoryBudget {
         let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.total);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
-impl MemoryUse {
+impl RunMemory {
+    /// At most `limit` bytes, within what is left of `budget`.
+    pub(crate) const fn new(budget: Arc<MemoryBudget>, limit: u64) -> Self {
+        Self { budget, limit, held: Mutex::new(0), peak: AtomicU64::new(0) }
+    }
+
     /// The most that was held at once, in bytes.
     pub(crate) fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// Whether more was asked for than there may be, and which limit was reached first.
-    pub(crate) fn refused(&self) -> Option<Refused> {
-        self.refused.get().copied()
+    fn grow(&self, bytes: u64) -> Result<(), Refused> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = held.saturating_add(bytes);
+        if more > self.limit {
+            return Err(Refused::Limit);
+        }
+        if !self.budget.take(beyond_reserve(more) - beyond_reserve(*held)) {
+            return Err(Refused::Budget);
+        }
+        *held = more;
+        self.peak.fetch_max(more, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn shrink(&self, bytes: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let less = held.saturating_sub(bytes);
+        self.budget.give_back(beyond_reserve(*held) - beyond_reserve(less));
+        *held = less;
     }
 }
 
 impl MemoryLimit {
-    /// A limit of `limit` bytes, within what is left of `budget`.
-    pub(crate) const fn new(budget: Arc<MemoryBudget>, usage: Arc<MemoryUse>, limit: u64) -> Self {
-        Self { budget, usage, limit, held: 0 }
+    /// For an instance of this run.
+    pub(crate) const fn new(run: Arc<RunMemory>) -> Self {
+        Self { run, held: 0, refused: None }
+    }
+
+    /// Whether more was asked for than there may be, and which limit was reached first.
+    pub(crate) const fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
     fn grow(&mut self, bytes: u64) -> bool {
-        let held = self.held.saturating_add(bytes);
-        let refused = if held > self.limit {
-            Refused::Limit
-        } else if !self.budget.take(beyond_reserve(held) - beyond_reserve(self.held)) {
-            Refused::Budget
-        } else {
-            self.held = held;
-            self.usage.peak.fetch_max(held, Ordering::Relaxed);
-            return true;
-        };
-        self.usage.refused.get_or_init(|| refused);
-        false
+        match self.run.grow(bytes) {
+            Ok(()) => {
+                self.held += bytes;
+                true
+            }
+            Err(refused) => {
+                self.refused.get_or_insert(refused);
+                false
+            }
+        }
     }
 }
 
@@ -98,7 +127,7 @@ const fn beyond_reserve(held: u64) -> u64 {
 
 impl Drop for MemoryLimit {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(beyond_reserve(self.held), Ordering::Relaxed);
+        self.run.shrink(self.held);
     }
 }
 
@@ -149,7 +178,7 @@ mod tests {
     const PAGE: usize = 65_536;
 
     fn limit(budget: &Arc<MemoryBudget>, pages: u64) -> MemoryLimit {
-        MemoryLimit::new(Arc::clone(budget), Arc::default(), pages * PAGE as u64)
+        MemoryLimit::new(Arc::new(RunMemory::new(Arc::clone(budget), pages * PAGE as u64)))
     }
 
     #[test]
@@ -159,10 +188,23 @@ mod tests {
         assert!(run.memory_growing(0, 2 * PAGE, None).unwrap());
         assert!(run.memory_growing(0, PAGE, None).unwrap(), "a second memory");
         assert!(run.memory_growing(2 * PAGE, 3 * PAGE, None).unwrap());
-        assert_eq!((run.usage.peak(), run.usage.refused()), (4 * PAGE as u64, None));
+        assert_eq!((run.run.peak(), run.refused()), (4 * PAGE as u64, None));
         assert!(!run.table_growing(0, 1, None).unwrap(), "a table with one element too many");
         assert!(!run.memory_growing(PAGE, 2 * PAGE, None).unwrap(), "one page too many");
-        assert_eq!((run.usage.peak(), run.usage.refused()), (4 * PAGE as u64, Some(Refused::Limit)));
+        assert_eq!((run.run.peak(), run.refused()), (4 * PAGE as u64, Some(Refused::Limit)));
+    }
+
+    #[test]
+    fn instances_of_one_run_share_its_limit_and_give_back_what_they_held() {
+        let budget = Arc::new(MemoryBudget::new(u64::MAX, 1));
+        let run = Arc::new(RunMemory::new(budget, 3 * PAGE as u64));
+        let (mut one, mut two) = (MemoryLimit::new(Arc::clone(&run)), MemoryLimit::new(Arc::clone(&run)));
+        assert!(one.memory_growing(0, 2 * PAGE, None).unwrap());
+        assert!(!two.memory_growing(0, 2 * PAGE, None).unwrap());
+        assert_eq!((one.refused(), two.refused()), (None, Some(Refused::Limit)));
+        drop(one);
+        assert!(two.memory_growing(0, 2 * PAGE, None).unwrap());
+        assert_eq!(run.peak(), 2 * PAGE as u64);
     }
 
     #[test]
@@ -171,7 +213,7 @@ mod tests {
         let mut run = limit(&budget, 4);
         assert!(!run.memory_growing(0, 2 * PAGE, Some(PAGE)).unwrap());
         assert!(!run.table_growing(0, 2, Some(1)).unwrap());
-        assert_eq!((run.usage.peak(), run.usage.refused()), (0, None));
+        assert_eq!((run.run.peak(), run.refused()), (0, None));
     }
 
     #[test]
@@ -182,7 +224,7 @@ mod tests {
         assert!(one.memory_growing(0, reserved + PAGE, None).unwrap());
         assert!(two.memory_growing(0, reserved, None).unwrap(), "this much is certain");
         assert!(!two.memory_growing(reserved, reserved + PAGE, None).unwrap());
-        assert_eq!(two.usage.refused(), Some(Refused::Budget));
+        assert_eq!(two.refused(), Some(Refused::Budget));
         drop(one);
         assert!(two.memory_growing(reserved, reserved + PAGE, None).unwrap());
         drop(two);

@@ -7,11 +7,18 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, random};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi_io::bindings::wasi::io;
 
-use crate::filesystem;
 use crate::run_state::RunState;
+use crate::{command, filesystem};
 
-/// What guests may import is in one of these, in a version of WASI 0.2.
-const OFFERED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+/// What guests may import is in one of these, in a version that begins so.
+const OFFERED: [(&str, &str); 6] = [
+    ("longhouse:tool/", "0.1."),
+    ("wasi:cli/", "0.2."),
+    ("wasi:clocks/", "0.2."),
+    ("wasi:filesystem/", "0.2."),
+    ("wasi:io/", "0.2."),
+    ("wasi:random/", "0.2."),
+];
 
 struct Io;
 
@@ -20,7 +27,7 @@ impl HasData for Io {
 }
 
 /// The world of a command, interface by interface: the command line, clocks, randomness and streams as they
-/// come with wasmtime, and our file system. There is no network.
+/// come with wasmtime, our file system, and the other commands of the run. There is no network.
 pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<RunState>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
@@ -43,6 +50,7 @@ pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<RunStat
     cli::terminal_stdout::add_to_linker::<RunState, WasiCli>(l, RunState::cli)?;
     cli::terminal_stderr::add_to_linker::<RunState, WasiCli>(l, RunState::cli)?;
     filesystem::add_to_linker(l)?;
+    command::add_to_linker(l)?;
     Ok(linker)
 }
 
@@ -50,7 +58,9 @@ pub(crate) fn link(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<RunStat
 pub(crate) fn not_offered(component: &Component) -> Vec<String> {
     let offered = |name: &str| {
         name.split_once('@').is_some_and(|(interface, version)| {
-            version.starts_with("0.2.") && OFFERED.iter().any(|package| interface.starts_with(package))
+            OFFERED
+                .iter()
+                .any(|(package, offered)| interface.starts_with(package) && version.starts_with(offered))
         })
     };
     let engine = component.engine();

@@ -4,8 +4,12 @@ use longhouse_core::Outcome;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 
-use crate::limits::{MemoryUse, Refused};
+use crate::command::BrokenPipe;
+use crate::limits::Refused;
 use crate::stop::Stop;
+
+/// The exit status of what writes where nobody reads: that of a program that SIGPIPE ends.
+const SIGPIPE: u8 = 141;
 
 /// Said when a run wanted more memory than the others had left, within its own limit.
 const BUDGET_SPENT: &str = "the server's memory for guests is in use; try again later";
@@ -15,7 +19,7 @@ pub(crate) type Ended = wasmtime::Result<Result<(), ()>>;
 
 /// The outcome of a guest that ended by itself or was interrupted. A guest that was refused memory and then
 /// died, died of that, whatever it did on the way down.
-pub(crate) fn outcome(ended: Ended, stop: &Stop, memory: &MemoryUse) -> Outcome {
+pub(crate) fn outcome(ended: Ended, stop: &Stop, refused: Option<Refused>) -> Outcome {
     let error = match ended {
         Ok(Ok(())) => return Outcome::Exited(0),
         Ok(Err(())) => return Outcome::Exited(1),
@@ -24,10 +28,13 @@ pub(crate) fn outcome(ended: Ended, stop: &Stop, memory: &MemoryUse) -> Outcome 
     if let Some(I32Exit(code)) = error.downcast_ref() {
         return Outcome::Exited(u8::try_from(*code).unwrap_or(u8::MAX));
     }
+    if error.downcast_ref::<BrokenPipe>().is_some() {
+        return Outcome::Exited(SIGPIPE);
+    }
     if let Some(why) = stop.why() {
         return why.outcome();
     }
-    match memory.refused() {
+    match refused {
         Some(Refused::Limit) => return Outcome::OutOfMemory,
         Some(Refused::Budget) => return Outcome::Killed(BUDGET_SPENT.to_owned()),
         None => {}

@@ -1,16 +1,9 @@
 //! What a guest writes: one list of chunks over both streams, readable while it grows.
 
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use longhouse_core::{Chunk, Output, Stream};
-use tokio::io::AsyncWrite;
 use tokio::sync::Notify;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Writes to one stream are joined into chunks of up to this many bytes.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -18,9 +11,6 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// Chunks in one log: what alternates between the streams with every byte costs the host far more than its
 /// length, some 5 MB at this many.
 const MAX_CHUNKS: usize = 65_536;
-
-/// What a guest is told it may write at once.
-const WRITE_BYTES: usize = 64 << 10;
 
 /// The output of a run, in the order it was written. From where it reaches a limit it is discarded, and that
 /// is noted: a guest that writes too much is not stopped for it.
@@ -74,7 +64,7 @@ impl OutputLog {
         self.grown.notify_waiters();
     }
 
-    fn append(&self, stream: Stream, bytes: &[u8]) {
+    pub(crate) fn append(&self, stream: Stream, bytes: &[u8]) {
         {
             let mut written = self.lock();
             if written.closed || written.output.truncated {
@@ -110,72 +100,10 @@ impl Written {
     }
 }
 
-/// One of a guest's streams into the log.
-#[derive(Clone)]
-pub(crate) struct Sink {
-    log: Arc<OutputLog>,
-    stream: Stream,
-}
-
-impl Sink {
-    pub(crate) const fn new(log: Arc<OutputLog>, stream: Stream) -> Self {
-        Self { log, stream }
-    }
-}
-
-impl IsTerminal for Sink {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Sink {
-    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-}
-
-#[async_trait::async_trait]
-impl Pollable for Sink {
-    async fn ready(&mut self) {}
-}
-
-impl OutputStream for Sink {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.log.append(self.stream, &bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(WRITE_BYTES)
-    }
-}
-
-impl AsyncWrite for Sink {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.log.append(self.stream, bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn chunk(offset: u64, stream: Stream, text: &str) -> Chunk {

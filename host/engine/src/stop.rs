@@ -1,11 +1,12 @@
 //! Asking a run to stop, and knowing when it must.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use longhouse_core::{Limits, Outcome};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
-use wasmtime::UpdateDeadline;
 
 /// The longest that a run can be given, because the clock cannot count for ever.
 const MAX_WALL: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -71,30 +72,48 @@ impl Stop {
         }
     }
 
-    /// Called from a computing guest at every tick, with the CPU time it spent: whether it goes on.
-    pub(crate) fn check(&self, cpu: Duration) -> wasmtime::Result<UpdateDeadline> {
+    /// Whether the run, which has spent so much CPU time, has to stop.
+    pub(crate) fn is_due(&self, cpu: Duration) -> bool {
         if Instant::now() >= self.deadline || cpu >= self.cpu_limit {
             self.request(Why::Limit);
         }
-        if self.why.borrow().is_some() { Err(Interrupted.into()) } else { Ok(UpdateDeadline::Continue(1)) }
+        self.why.borrow().is_some()
+    }
+
+    /// The outcome of a run that was stopped.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.why().unwrap_or(Why::Limit).outcome()
     }
 }
 
-/// CPU time of the thread it was started on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CpuClock {
-    started: Duration,
+/// CPU time that a run has spent on all its threads. A thread works for one run at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Cpu {
+    spent_us: AtomicU64,
 }
 
-impl CpuClock {
-    /// Counts from now, on this thread.
-    pub(crate) fn start() -> Self {
-        Self { started: thread_cpu() }
+thread_local! {
+    /// Up to where this thread's time is somebody's.
+    static CHARGED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+impl Cpu {
+    /// Has this thread's time counted from now on. That of a new thread counts from its start.
+    pub(crate) fn begin(&self) {
+        CHARGED.set(thread_cpu());
     }
 
-    /// What this thread spent since.
+    /// Counts what this thread has spent since that was last done, and says what the run has spent in all.
+    pub(crate) fn charge(&self) -> Duration {
+        let now = thread_cpu();
+        let more = now.saturating_sub(CHARGED.replace(now));
+        let more = u64::try_from(more.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.spent_us.fetch_add(more, Ordering::Relaxed).saturating_add(more))
+    }
+
+    /// What was counted so far.
     pub(crate) fn spent(&self) -> Duration {
-        thread_cpu().saturating_sub(self.started)
+        Duration::from_micros(self.spent_us.load(Ordering::Relaxed))
     }
 }
 

@@ -19,7 +19,7 @@ const WAIT_FOR_PLACE: Duration = Duration::from_secs(5);
 /// What then is suggested.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// A number of threads, each with a runtime of its own, and a place on one of them for each run.
+/// A number of threads, and a place on one of them for each run.
 pub(crate) struct GuestThreads {
     count: u32,
     places: Arc<Semaphore>,
@@ -39,7 +39,7 @@ pub(crate) enum Left {
     GivenUp,
 }
 
-type Job = Box<dyn FnOnce(&Runtime) -> Left + Send>;
+type Job = Box<dyn FnOnce() -> Left + Send>;
 
 #[derive(Default)]
 struct Queue {
@@ -74,7 +74,7 @@ impl GuestThreads {
     }
 
     /// Hands a job to a thread. Its caller has a place, so it begins at once.
-    pub(crate) fn run(&self, job: impl FnOnce(&Runtime) -> Left + Send + 'static) {
+    pub(crate) fn run(&self, job: impl FnOnce() -> Left + Send + 'static) {
         let idle = {
             let mut queue = lock(&self.queue);
             queue.jobs.push_back(Box::new(job));
@@ -102,8 +102,7 @@ impl GuestThreads {
 
     fn spawn(&self) -> std::io::Result<()> {
         let (queue, places) = (Arc::clone(&self.queue), Arc::clone(&self.places));
-        let runtime = Builder::new_current_thread().enable_time().build()?;
-        let work = move || work(&runtime, &queue, &places);
+        let work = move || work(&queue, &places);
         thread::Builder::new().name("guest".to_owned()).spawn(work).map(drop)
     }
 }
@@ -116,11 +115,23 @@ impl Drop for GuestThreads {
     }
 }
 
-fn work(runtime: &Runtime, queue: &Mutex<Queue>, places: &Semaphore) {
+thread_local! {
+    #[expect(clippy::expect_used, reason = "it can fail where it does I/O, and this one does none")]
+    static RUNTIME: Runtime =
+        Builder::new_current_thread().enable_time().build().expect("a runtime without I/O can be made");
+}
+
+/// Waits on this thread for a future, which nothing that runs on this thread does already.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    RUNTIME.with(|runtime| runtime.block_on(future))
+}
+
+fn work(queue: &Mutex<Queue>, places: &Semaphore) {
     // Otherwise the first guest on this thread would pay for it.
     wasmtime::Engine::tls_eager_initialize();
+    RUNTIME.with(|_| {});
     while let Some(job) = next(queue) {
-        if job(runtime) == Left::GivenUp && !is_needed(&mut lock(queue), places) {
+        if job() == Left::GivenUp && !is_needed(&mut lock(queue), places) {
             return;
         }
     }
@@ -167,7 +178,7 @@ mod tests {
     /// Blocks a thread, as a host call that does not return would, until the sender is dropped.
     fn block(threads: &GuestThreads) -> mpsc::Sender<()> {
         let (release, blocked) = mpsc::channel();
-        threads.run(move |_| {
+        threads.run(move || {
             let _ = blocked.recv();
             Left::GivenUp
         });
@@ -188,7 +199,7 @@ mod tests {
 
         let place = threads.place().await.unwrap();
         let (done, work) = mpsc::channel();
-        threads.run(move |_| {
+        threads.run(move || {
             drop(place);
             done.send(()).unwrap();
             Left::Place

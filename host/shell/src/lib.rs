@@ -50,5 +50,5 @@ pub use limits::Limits;
 pub use machine::{FileError, Found, Kind, Machine, Open, Opened, Program, Sink, Source, Stat};
 pub use pipe::pipe;
 pub use run::{Start, run};
-pub use shell::Ended;
+pub use shell::{Ended, Options};
 pub use syntax::{Reason, Script, SyntaxError, parse};

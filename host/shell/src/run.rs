@@ -31,6 +31,8 @@ pub struct Start {
     pub stdout: Option<Arc<dyn Sink>>,
     /// Standard error; `None` is closed.
     pub stderr: Option<Arc<dyn Sink>>,
+    /// What is switched on from the start.
+    pub options: Options,
 }
 
 /// Runs a script to its end and says its exit status, 0 to 255.
@@ -96,7 +98,7 @@ fn begin<'m>(start: Start, machine: &'m dyn Machine, limits: &'m Limits, shared:
         arguments: start.arguments,
         cwd: start.cwd,
         files,
-        options: Options::default(),
+        options: start.options,
         status: 0,
         substituted: None,
         depth: 0,

@@ -81,12 +81,39 @@ impl Shared {
     }
 }
 
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Options {
+/// What `set` switches. By default all is off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
     pub(crate) exit_on_error: bool,
     pub(crate) no_unset: bool,
     pub(crate) pipe_fail: bool,
     pub(crate) no_glob: bool,
+}
+
+impl Options {
+    /// The long name of an option, by its letter; `None` if there is no such option here.
+    pub const fn name(letter: char) -> Option<&'static str> {
+        match letter {
+            'e' => Some("errexit"),
+            'u' => Some("nounset"),
+            'f' => Some("noglob"),
+            _ => None,
+        }
+    }
+
+    /// Switches an option, by its long name: `errexit`, `nounset`, `noglob` or `pipefail`. Whether there is such an option.
+    #[must_use]
+    pub fn set(&mut self, name: &str, on: bool) -> bool {
+        let option = match name {
+            "errexit" => &mut self.exit_on_error,
+            "nounset" => &mut self.no_unset,
+            "noglob" => &mut self.no_glob,
+            "pipefail" => &mut self.pipe_fail,
+            _ => return false,
+        };
+        *option = on;
+        true
+    }
 }
 
 #[derive(Clone)]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use longhouse_shell::{
-    Ended, FileError, Found, Limits, Machine, Open, Opened, Program, Sink, Source, Start, Stat, parse, run,
+    Ended, FileError, Found, Limits, Machine, Open, Opened, Options, Program, Sink, Source, Start, Stat,
+    parse, run,
 };
 
 /// A machine with a few programs of its own, in which pipes are the crate's.
@@ -117,6 +118,7 @@ fn end(text: &str, machine: &Small, limits: &Limits) -> (Result<i32, Ended>, Str
         stdin: Some(Arc::new(Empty)),
         stdout: Some(stdout.clone()),
         stderr: Some(stderr.clone()),
+        options: Options::default(),
     };
     let ended = match parse(text, limits) {
         Ok(script) => run(&script, start, machine, limits),

@@ -56,6 +56,7 @@ pub(super) fn start(context: &mut Context<'_>, request: RunRequest) -> Answer {
         limits,
         access: if files.is_read_only() { Access::ReadOnly } else { Access::ReadWrite },
         files,
+        commands: profile.commands.clone(),
         env: profile.env.clone(),
         hold,
     };

@@ -36,15 +36,15 @@ impl Counters {
         self.bytes_written.load(Ordering::Relaxed)
     }
 
-    pub(super) fn opened(&self) {
+    pub(crate) fn opened(&self) {
         self.files_opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self, bytes: usize) {
+    pub(crate) fn read(&self, bytes: usize) {
         self.bytes_read.fetch_add(bytes.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    pub(super) fn written(&self, bytes: usize) {
+    pub(crate) fn written(&self, bytes: usize) {
         self.bytes_written.fetch_add(bytes.try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }

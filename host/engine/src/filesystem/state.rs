@@ -18,7 +18,7 @@ use super::counting::Growth;
 use super::error::code;
 use super::input::FileInput;
 
-/// The file system of one run.
+/// The file system of one program.
 pub(crate) struct FsState {
     pub(super) view: View,
     pub(super) counters: Arc<Counters>,
@@ -70,11 +70,9 @@ impl HasData for ProjectFs {
 }
 
 impl FsState {
-    /// A file system that shows what `view` does, and changes it if that can be changed; at most `max_open` files and
-    /// directories are open at once.
-    pub(crate) fn new(view: View, max_open: u32, counters: Arc<Counters>) -> Self {
-        let max_open = usize::try_from(max_open).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        let slots = Arc::new(Semaphore::new(max_open));
+    /// A file system that shows what `view` does, and changes it if that can be changed; so many files and directories
+    /// are open at once as there are `slots`.
+    pub(crate) fn new(view: View, slots: Arc<Semaphore>, counters: Arc<Counters>) -> Self {
         Self {
             view,
             counters,

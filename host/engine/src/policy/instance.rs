@@ -15,7 +15,7 @@ use super::types::{
     TaskFacts, Verdict,
 };
 use super::{Fault, PolicyCode, PolicyError};
-use crate::limits::{MemoryBudget, MemoryLimit, MemoryUse};
+use crate::limits::{MemoryBudget, MemoryLimit, RunMemory};
 
 /// How much more fuel than a decision takes an instance has to start, describe and configure itself.
 const SETUP: u64 = 1_000;
@@ -57,7 +57,6 @@ pub struct PolicyInstance {
     store: Store<PolicyState>,
     exports: Exports,
     description: Description,
-    memory: Arc<MemoryUse>,
     fuel: u64,
 }
 
@@ -70,15 +69,14 @@ enum Exports {
 
 impl PolicyInstance {
     pub(super) fn new(code: &PolicyCode, config: &str) -> Result<Self, PolicyError> {
-        let memory = Arc::<MemoryUse>::default();
         // Its own limit is the only one: there are few policies.
         let budget = Arc::new(MemoryBudget::new(u64::MAX, 0));
-        let limit = MemoryLimit::new(budget, Arc::clone(&memory), code.memory);
+        let limit = MemoryLimit::new(Arc::new(RunMemory::new(budget, code.memory)));
         let mut store = Store::new(&code.engine, PolicyState { limit, console: String::new() });
         store.limiter(|state| &mut state.limit);
         let fuel = code.fuel.saturating_mul(SETUP);
         let setup = |error| PolicyError::Setup(error);
-        let failed = |error: wasmtime::Error, store: &Store<PolicyState>| fault(&error, store, &memory);
+        let failed = |error: wasmtime::Error, store: &Store<PolicyState>| fault(&error, store);
 
         store.set_fuel(fuel).map_err(|error| setup(failed(error, &store)))?;
         let exports = Exports::new(code, &mut store).map_err(|error| setup(failed(error, &store)))?;
@@ -88,7 +86,7 @@ impl PolicyInstance {
             exports.configure(&mut store, config).map_err(|error| setup(failed(error, &store)))?;
         configured.map_err(|refusal| PolicyError::Configuration(cut(&refusal, MAX_REASON).to_owned()))?;
         let fuel = code.fuel.saturating_mul(code.times.into());
-        Ok(Self { store, exports, description, memory, fuel })
+        Ok(Self { store, exports, description, fuel })
     }
 
     /// What it says of itself.
@@ -232,7 +230,7 @@ impl PolicyInstance {
             .store
             .set_fuel(self.fuel.saturating_mul(times))
             .and_then(|()| call(&self.exports, &mut self.store));
-        answer.map_err(|error| fault(&error, &self.store, &self.memory))
+        answer.map_err(|error| fault(&error, &self.store))
     }
 }
 
@@ -287,9 +285,9 @@ fn check_description(description: &Description) -> Result<(), PolicyError> {
     Ok(())
 }
 
-fn fault(error: &wasmtime::Error, store: &Store<PolicyState>, memory: &MemoryUse) -> Fault {
+fn fault(error: &wasmtime::Error, store: &Store<PolicyState>) -> Fault {
     // Whoever is refused memory gives up in many ways.
-    if memory.refused().is_some() {
+    if store.data().limit.refused().is_some() {
         return Fault::OutOfMemory;
     }
     match error.downcast_ref::<Trap>() {

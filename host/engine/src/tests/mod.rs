@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use longhouse_core::{FileGrants, Limits, Outcome, ProjectPath};
+use longhouse_core::{CommandRules, FileGrants, Limits, Outcome, ProjectPath};
 use longhouse_workspace::{Root, View};
 
 use crate::{Engine, EngineConfig, EngineError, Finished, RunSpec, ToolState, componentize};
@@ -56,11 +56,12 @@ impl Bench {
 
     fn spec(&self) -> RunSpec {
         RunSpec {
-            tool: self.engine.find("guest").unwrap(),
+            command: self.engine.find("guest").unwrap(),
             argv: vec!["guest".into()],
             env: vec![],
             cwd: ProjectPath::root(),
-            stdin: Bytes::new(),
+            stdin: Some(Bytes::new()),
+            commands: CommandRules { allow: vec!["*".into()] },
             limits: self.limits,
             view: View::new(
                 Arc::new(Root::open(&self.dir.path().join("project")).unwrap()),

@@ -33,7 +33,10 @@ async fn the_environment_is_what_was_asked_for_and_where_it_runs() {
         ..bench.spec()
     };
     let finished = bench.run_as(spec).await;
-    assert_eq!(text(&finished, Stream::Stdout), "A=1\0HOME=/\0PWD=/src/deep\0");
+    assert_eq!(
+        text(&finished, Stream::Stdout),
+        "PATH=/usr/local/bin:/usr/bin:/bin\0A=1\0HOME=/root\0PWD=/src/deep\0"
+    );
 }
 
 #[tokio::test]
@@ -60,7 +63,7 @@ async fn standard_input_is_what_was_given_and_then_ends() {
     let bench = Bench::new(program(1, COPY));
     assert_eq!(text(&bench.run().await.clone(), Stream::Stderr), "");
     let given = "line\n".repeat(5_000);
-    let finished = bench.run_as(RunSpec { stdin: given.clone().into(), ..bench.spec() }).await;
+    let finished = bench.run_as(RunSpec { stdin: Some(given.clone().into()), ..bench.spec() }).await;
     assert_eq!(text(&finished, Stream::Stderr), given);
 }
 

@@ -51,14 +51,14 @@ async fn two_tools_cannot_provide_the_same_command_and_those_before_can_run() {
     let added = bench.engine.load_tools(&[more]);
     assert!(matches!(added, Err(EngineError::CommandTwice { command, .. }) if command == "guest"));
     assert_eq!(bench.run().await.outcome, Outcome::Exited(0));
-    let tool = bench.engine.find("first").unwrap();
-    assert_eq!(bench.run_as(RunSpec { tool, ..bench.spec() }).await.outcome, Outcome::Exited(1));
+    let command = bench.engine.find("first").unwrap();
+    assert_eq!(bench.run_as(RunSpec { command, ..bench.spec() }).await.outcome, Outcome::Exited(1));
 }
 
 #[tokio::test]
 async fn a_tool_is_known_before_it_is_compiled() {
     let bench = Bench::new(command("(i32.const 0)"));
-    let info = bench.engine.find("guest").unwrap().info();
+    let info = bench.engine.tool("guest").unwrap().info();
     assert_eq!((info.name.as_str(), info.commands.as_slice()), ("guest", ["guest".to_owned()].as_slice()));
     assert_eq!(info.hash, blake3::hash(command("(i32.const 0)").as_bytes()).to_hex().as_str());
     assert!(bench.engine.find("other").is_none());

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use longhouse_core::{
     Access, Agent, AgentName, Caller, Command, Hold, Isolation, Outcome, Output, ProjectPath, Publish,
     Refusal, Role, RunRecord, RunStatus, TaskCommand, Under, Verdict,
@@ -116,7 +115,7 @@ fn new_run(check: &Check) -> NewRun {
         argv: check.argv.clone(),
         cwd: ProjectPath::root(),
         env: Vec::new(),
-        stdin: Bytes::new(),
+        stdin: None,
         timeout: None,
         // Its profile's wall-clock limit ends it.
         wait: Duration::MAX,

@@ -9,7 +9,7 @@ use longhouse_core::{
     LimitsRequest, LockId, Outcome, Output, ProjectPath, Publication, Publish, Reply, RunId, RunRecord,
     RunRequest, RunStatus, StartedRun, Under,
 };
-use longhouse_engine::{Engine, EngineError, RunHandle, RunSpec, ToolRef};
+use longhouse_engine::{CommandRef, Engine, EngineError, RunHandle, RunSpec};
 use longhouse_store::{Clock, RunFilter};
 use longhouse_workspace::{ChangeSet, Follow, Quota};
 use tokio::sync::oneshot;
@@ -27,8 +27,8 @@ pub struct NewRun {
     pub cwd: ProjectPath,
     /// Environment variables, over those of the profile.
     pub env: Vec<(String, String)>,
-    /// Its standard input.
-    pub stdin: Bytes,
+    /// Its standard input, if there is any.
+    pub stdin: Option<Bytes>,
     /// A wall-clock limit below the profile's.
     pub timeout: Option<Duration>,
     /// How long to wait before the run becomes a job.
@@ -84,7 +84,7 @@ pub async fn start(
     new: NewRun,
 ) -> Result<RunView, AppError> {
     let command = new.argv.first().map(String::as_str).unwrap_or_default();
-    let tool = app.engine.find(command).ok_or_else(|| AppError::UnknownCommand(command.to_owned()))?;
+    let command = app.engine.find(command).ok_or_else(|| AppError::UnknownCommand(command.to_owned()))?;
     check_directory(project, agent, &new.cwd)?;
     let execution = Execution {
         engine: app.engine.clone(),
@@ -96,7 +96,7 @@ pub async fn start(
     let (admitted, admission) = oneshot::channel();
     // A task of its own from the first question on: whoever asked may go away at any moment, and what was
     // admitted must run and end.
-    tokio::spawn(execution.carry_out(tool, new, admitted));
+    tokio::spawn(execution.carry_out(command, new, admitted));
     let Admitted { live, record } = admission.await.map_err(|_| AppError::CutOff)??;
     match wait_for(&live, wait).await? {
         Some(ended) => Ok(RunView::whole(ended)),
@@ -227,7 +227,12 @@ struct Admitted {
 
 impl Execution {
     /// Asks for admission, tells whether it was given, and if so runs to the end.
-    async fn carry_out(self, tool: ToolRef, new: NewRun, told: oneshot::Sender<Result<Admitted, AppError>>) {
+    async fn carry_out(
+        self,
+        command: CommandRef,
+        new: NewRun,
+        told: oneshot::Sender<Result<Admitted, AppError>>,
+    ) {
         let started = match self.ask(&new).await {
             Ok(started) => started,
             Err(error) => {
@@ -241,7 +246,7 @@ impl Execution {
         let _ = told.send(Ok(Admitted { live: Arc::clone(&live), record: Arc::clone(&record) }));
         let draft = draft(&self.project, &started, &new);
         let set = draft.as_ref().map(|draft| &draft.set);
-        let phase = match self.engine.start(spec(&self.project, tool, started, new, set)).await {
+        let phase = match self.engine.start(spec(&self.project, command, started, new, set)).await {
             Ok(handle) => self.follow(&live, &record, &handle, draft).await,
             Err(error) => self.fail(&record, error),
         };
@@ -339,7 +344,7 @@ fn draft(project: &Project, started: &StartedRun, new: &NewRun) -> Option<Draft>
 
 fn spec(
     project: &Project,
-    tool: ToolRef,
+    command: CommandRef,
     started: StartedRun,
     new: NewRun,
     changes: Option<&Arc<ChangeSet>>,
@@ -349,11 +354,12 @@ fn spec(
     env.extend(new.env);
     let view = project.view(started.files, &started.agent, Some(started.id));
     RunSpec {
-        tool,
+        command,
         argv: new.argv,
         env,
         cwd: new.cwd,
         stdin: new.stdin,
+        commands: started.commands,
         limits: started.limits,
         view: match changes {
             Some(changes) => view.with(Arc::clone(changes)),

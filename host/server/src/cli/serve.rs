@@ -116,7 +116,7 @@ async fn print_first_call(server: &Server, address: SocketAddr, lifetime: Durati
          export LONGHOUSE_URL=http://{address}/v1/projects/{}\n\
          export LONGHOUSE_TOKEN={}\n\n\
          curl -sS \"$LONGHOUSE_URL/runs\" -H \"Authorization: Bearer $LONGHOUSE_TOKEN\" \\\n  \
-         -d '{{\"argv\": [\"ls\", \"-l\"]}}'\n",
+         -d '{{\"command\": \"ls -l | head\"}}'\n",
         humantime::format_duration(lifetime),
         project.name,
         token.as_str(),

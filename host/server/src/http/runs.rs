@@ -36,7 +36,8 @@ const MAX_PAGE: u32 = 500;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StartBody {
-    argv: Vec<String>,
+    command: Option<String>,
+    argv: Option<Vec<String>>,
     #[serde(default)]
     cwd: String,
     #[serde(default)]
@@ -216,26 +217,21 @@ impl StartBody {
             (Some(_), Some(_)) => {
                 return Err(ApiError::invalid("stdin", "give stdin or stdin_base64, not both"));
             }
-            (Some(text), None) => Bytes::from(text),
-            (None, Some(text)) => STANDARD
-                .decode(text)
-                .map(Bytes::from)
-                .map_err(|error| ApiError::invalid("stdin_base64", error))?,
-            (None, None) => Bytes::new(),
+            (Some(text), None) => Some(Bytes::from(text)),
+            (None, Some(text)) => {
+                let bytes = STANDARD.decode(text);
+                Some(bytes.map_err(|error| ApiError::invalid("stdin_base64", error))?.into())
+            }
+            (None, None) => None,
         };
-        if self.argv.is_empty() {
-            return Err(ApiError::invalid("argv", "is empty; its first element names the command"));
-        }
-        if self.argv.iter().any(|argument| argument.contains('\0')) {
-            return Err(ApiError::invalid("argv", "contains a NUL character"));
-        }
+        let argv = argv(self.command, self.argv)?;
         if let Some((name, _)) =
             self.env.iter().find(|(name, value)| !is_env_name(name) || value.contains('\0'))
         {
             return Err(ApiError::invalid("env", format!("{name:?} cannot be an environment variable")));
         }
         Ok(NewRun {
-            argv: self.argv,
+            argv,
             cwd: project_path("cwd", &self.cwd)?,
             env: self.env.into_iter().collect(),
             stdin,
@@ -249,6 +245,25 @@ impl StartBody {
             locks: self.locks.into_iter().map(ShownLock::into).collect(),
         })
     }
+}
+
+/// What is run: a command and its arguments, or the shell with a command line.
+fn argv(line: Option<String>, argv: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
+    let (field, argv) = match (line, argv) {
+        (Some(line), None) => ("command", vec!["bash".to_owned(), "-c".to_owned(), line]),
+        (None, Some(argv)) => ("argv", argv),
+        (Some(_), Some(_)) => return Err(ApiError::invalid("command", "give command or argv, not both")),
+        (None, None) => {
+            return Err(ApiError::invalid("command", "is missing; give a command line, or argv"));
+        }
+    };
+    if argv.is_empty() {
+        return Err(ApiError::invalid(field, "is empty; its first element names the command"));
+    }
+    if argv.iter().any(|argument| argument.contains('\0')) {
+        return Err(ApiError::invalid(field, "contains a NUL character"));
+    }
+    Ok(argv)
 }
 
 /// 200 with the outcome, whatever it is; 202 for a run that goes on.

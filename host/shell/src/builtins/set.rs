@@ -1,6 +1,6 @@
 //! `set`.
 
-use crate::shell::{Run, Shell};
+use crate::shell::{Options, Run, Shell};
 
 /// Whether an option of `set` is one of this shell's; asked before a script runs, too.
 pub(crate) fn supported(option: &str) -> bool {
@@ -24,18 +24,10 @@ pub(super) fn set(shell: &mut Shell<'_>, words: &[String]) -> Run<i32> {
                     return shell.fatal(2, &format!("set: {word}: not supported"));
                 }
                 for flag in flags.chars() {
-                    let name = match flag {
-                        'e' => "errexit",
-                        'u' => "nounset",
-                        'f' => "noglob",
-                        _ => words.next().map_or("", String::as_str),
-                    };
-                    match name {
-                        "errexit" => shell.options.exit_on_error = on,
-                        "nounset" => shell.options.no_unset = on,
-                        "noglob" => shell.options.no_glob = on,
-                        "pipefail" => shell.options.pipe_fail = on,
-                        name => return shell.fatal(2, &format!("set: option `{name}` is not supported")),
+                    // Of those that are supported, `o` alone is followed by a name.
+                    let name = Options::name(flag).unwrap_or_else(|| words.next().map_or("", String::as_str));
+                    if !shell.options.set(name, on) {
+                        return shell.fatal(2, &format!("set: option `{name}` is not supported"));
                     }
                 }
             }

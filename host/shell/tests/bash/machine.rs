@@ -15,7 +15,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use longhouse_shell::{
-    FileError, Found, Kind, Limits, Machine, Open, Opened, Program, Sink, Source, Start, Stat, parse, run,
+    FileError, Found, Kind, Limits, Machine, Open, Opened, Options, Program, Sink, Source, Start, Stat,
+    parse, run,
 };
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -126,6 +127,7 @@ pub(crate) fn shell(line: &str) -> Ran {
         stdin: Some(Arc::new(Stream(File::open("/dev/null").unwrap()))),
         stdout: Some(stdout.clone()),
         stderr: Some(stderr.clone()),
+        options: Options::default(),
     };
     let status = run(&script, start, &Native, &limits).unwrap_or(-2);
     let read = |stream: &Stream| {

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use longhouse_core::{Access, FileGrants, Isolation};
 use longhouse_workspace::publish::Files;
 use longhouse_workspace::{ChangeSet, Quota, Root, View};
+use tokio::sync::Semaphore;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens::Host as _;
@@ -65,7 +66,7 @@ impl Guest {
         Self::with(access, FileGrants::everything(), 100)
     }
 
-    fn with(access: Access, grants: FileGrants, max_open: u32) -> Self {
+    fn with(access: Access, grants: FileGrants, max_open: usize) -> Self {
         let outer = tempfile::tempdir().unwrap();
         let dir = outer.path().join("project");
         fs::create_dir_all(dir.join(".longhouse")).unwrap();
@@ -77,7 +78,7 @@ impl Guest {
         let root = Arc::new(Root::open(&dir).unwrap());
         let view = View::new(Arc::clone(&root), Arc::new(grants));
         let files = Arc::new(Files::open(root).unwrap());
-        let fs = FsState::new(view, max_open, Arc::default());
+        let fs = FsState::new(view, Arc::new(Semaphore::new(max_open)), Arc::default());
         let mut guest = Self { outer, table: ResourceTable::new(), fs, root: 0, access, files, sets: 0 };
         guest.forget();
         let preopens = guest.fs().get_directories().unwrap();
