@@ -234,3 +234,29 @@ fn two_stages_that_append_to_one_file_lose_nothing() {
         assert_eq!(lines, "18\n");
     }
 }
+
+#[test]
+fn a_run_has_a_place_of_its_own_that_is_never_published() {
+    let server = TestServer::builder().file("in.txt", "b\na\n").start();
+    let worker = server.worker();
+    let run = line(
+        &worker,
+        "sort in.txt > /tmp/sorted && mkdir -p $TMPDIR/d && cp /tmp/sorted /tmp/d/x && cat /tmp/d/x && ls / && mv /tmp/sorted out.txt",
+    );
+    assert_eq!((code(&run), run["stdout"].as_str().unwrap()), (0, "a\nb\nin.txt\n"), "{run}");
+    assert_eq!(run["changes"]["count"], 1, "{run}");
+    assert_eq!(server.read("out.txt"), "a\nb\n");
+    assert_eq!(code(&line(&worker, "[ -d /tmp ] && [ ! -e /tmp/d ]")), 0, "another run has another");
+    let reader = server.agent("rita", "worker", "read-only");
+    assert_eq!(said(&reader, "cp in.txt /tmp/x; cd /tmp && cat x ../in.txt"), "b\na\nb\na\n");
+    assert_eq!(said(&worker, "cat /dev/null; cp in.txt /dev/null; wc -c < in.txt; cat /dev/null"), "4\n");
+    assert_eq!(said(&worker, "f=$(mktemp) && echo x > $f && cat $f"), "x\n");
+}
+
+#[test]
+fn a_project_that_has_a_directory_for_temporary_files_keeps_it() {
+    let server = TestServer::builder().file("tmp/cache.txt", "kept\n").start();
+    let run = line(&server.worker(), "cat /tmp/cache.txt; echo more > /tmp/more.txt");
+    assert_eq!((&run["stdout"], &run["changes"]["count"]), (&json!("kept\n"), &json!(1)), "{run}");
+    assert_eq!(server.read("tmp/more.txt"), "more\n");
+}

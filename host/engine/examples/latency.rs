@@ -28,6 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         commands: CommandRules::default(),
         limits: Limits::default(),
         view: View::new(Arc::new(Root::open(Path::new("."))?), Arc::new(FileGrants::everything())),
+        scratch: None,
     };
 
     let mut times = Vec::new();

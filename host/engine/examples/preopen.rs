@@ -68,6 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         commands: CommandRules::default(),
         limits: Limits::default(),
         view: View::new(Arc::new(Root::open(Path::new("."))?), Arc::new(FileGrants::everything())),
+        scratch: None,
     };
 
     // As the engine sets it up, as far as that costs time.

@@ -12,6 +12,7 @@ use crate::command::{Begins, CommandRef, Given, LogSink, Nothing, Programs, Star
 use crate::compile::Compiler;
 use crate::handle::Run;
 use crate::limits::{MemoryBudget, RunMemory};
+use crate::mounts::Mounts;
 use crate::run::run_to_end;
 use crate::stop::Stop;
 use crate::threads::GuestThreads;
@@ -55,6 +56,8 @@ pub struct RunSpec {
     pub limits: Limits,
     /// The project, as its agent sees it; if that can be changed, so it is, and nothing is published by it.
     pub view: View,
+    /// What it has for itself: its `/tmp` and `/dev`, unless there are such in the project.
+    pub scratch: Option<View>,
 }
 
 impl Engine {
@@ -128,8 +131,9 @@ impl Engine {
         let run = Arc::new(Run::new(place, Stop::new(&spec.limits), log, memory));
         let handle = RunHandle { run: Arc::clone(&run), threads: Arc::clone(threads) };
         let started = Started::first(spec.program(&run.log));
-        let RunSpec { view, commands, limits, .. } = spec;
-        let programs = Arc::new(Programs::new(self.clone(), run, view, commands, limits.files));
+        let RunSpec { view, scratch, commands, limits, .. } = spec;
+        let mounts = Mounts::new(view, scratch);
+        let programs = Arc::new(Programs::new(self.clone(), run, mounts, commands, limits.files));
         threads.run(move || run_to_end(&programs, begins, started));
         Ok(handle)
     }
@@ -154,7 +158,8 @@ impl Engine {
 }
 
 /// What a run has in its environment unless it is given otherwise. `PATH` is for those who look for commands themselves.
-const ENVIRONMENT: [(&str, &str); 2] = [("HOME", "/"), ("PATH", "/usr/local/bin:/usr/bin:/bin")];
+const ENVIRONMENT: [(&str, &str); 3] =
+    [("HOME", "/"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("TMPDIR", "/tmp")];
 
 impl RunSpec {
     /// The first program of the run, which writes to `log`.

@@ -16,6 +16,7 @@ mod handle;
 mod limits;
 mod linker;
 mod manifest;
+mod mounts;
 mod outcome;
 mod output;
 pub mod policy;

@@ -56,7 +56,7 @@ impl RunState {
         let files = usize::try_from(programs.max_files).unwrap_or(usize::MAX);
         table.set_max_capacity(files.saturating_mul(2).saturating_add(MAX_OTHER_RESOURCES));
         let counters = Arc::clone(&programs.run.counters);
-        let fs = FsState::new(programs.view.clone(), Arc::clone(&programs.files), counters);
+        let fs = FsState::new(programs.mounts.clone(), Arc::clone(&programs.files), counters);
         let process =
             Process { programs: Arc::clone(programs), depth, environment, cwd, stdin, stdout, stderr };
         Self { wasi: builder.build(), table, memory, fs, process }

@@ -23,6 +23,7 @@ use longhouse_core::{
 use crate::change_set::{Facts, Seen};
 use crate::outside::Manifest;
 use crate::publish::{Disk as _, Files, Place, Recovered, Stopped, apply, recover, touched};
+use crate::scratch::Scratch;
 use crate::{ChangeSet, Quota, Reader, Root, View, WorkspaceError};
 use busy::Busy;
 use prepare::Prepared;
@@ -176,6 +177,7 @@ pub struct Workspace {
     retirer: Retirer,
     busy: Busy,
     renames: Renames,
+    scratch: Scratch,
     /// What the journal says of the project, once it was looked at for the first time.
     pub(crate) manifest: Mutex<Option<Manifest>>,
     readers: Mutex<HashMap<AgentName, Arc<Reader>>>,
@@ -190,9 +192,11 @@ impl Workspace {
         let files = Files::open(Arc::clone(&root))
             .map_err(|source| CommitError::Path { path: ProjectPath::root(), source })?;
         let files = Arc::new(files);
+        let scratch =
+            Scratch::open(&root).map_err(|source| CommitError::Path { path: ProjectPath::root(), source })?;
         let retirer = Retirer::start(Arc::clone(&files), Arc::clone(&gate));
         let (busy, renames, manifest, readers) = Default::default();
-        let workspace = Self { root, files, gate, retirer, busy, renames, manifest, readers };
+        let workspace = Self { root, files, gate, retirer, busy, renames, scratch, manifest, readers };
         workspace.drop_what_nobody_needs()?;
         workspace.recover()?;
         Ok(workspace)
@@ -524,6 +528,10 @@ impl Workspace {
 
     pub(crate) fn gate(&self) -> &dyn CommitGate {
         &*self.gate
+    }
+
+    pub(crate) const fn scratch_root(&self) -> &Scratch {
+        &self.scratch
     }
 
     pub(crate) const fn files(&self) -> &Arc<Files> {

@@ -19,6 +19,7 @@ pub mod publish;
 mod read_dir;
 mod resolve;
 mod root;
+mod scratch;
 mod search;
 mod stat;
 #[cfg(test)]

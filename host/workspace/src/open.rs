@@ -26,6 +26,13 @@ pub struct OpenOptions {
     pub no_follow: bool,
 }
 
+impl OpenOptions {
+    /// Whether something may be changed by opening so, or later.
+    pub fn changes(&self) -> bool {
+        self.write || self.truncate || self.create != Create::No
+    }
+}
+
 /// What to do when a file that is to be opened does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Create {
@@ -68,6 +75,7 @@ impl View {
     /// # Errors
     /// When it does not exist, leads outside, is neither a file nor a directory, may not be opened so, or cannot be.
     pub fn open_at(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
+        let _turn = if options.changes() { Some(self.own()?.turn()) } else { None };
         settle(|| self.try_open(path, options))
     }
 
@@ -85,9 +93,6 @@ impl View {
     }
 
     fn try_open(&self, path: &ProjectPath, options: OpenOptions) -> Result<Opened, WorkspaceError> {
-        if options.write || options.truncate || options.create != Create::No {
-            self.own()?;
-        }
         let follow =
             if options.no_follow || options.create == Create::New { Follow::No } else { Follow::Last };
         match self.seek(path, follow)? {

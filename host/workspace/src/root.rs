@@ -32,7 +32,11 @@ impl Root {
     /// When it is no directory, cannot be opened, or ignores the case of names, so that one file would have
     /// many paths.
     pub fn open(path: &Path) -> Result<Self, WorkspaceError> {
-        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(WorkspaceError::Io)?;
+        Self::of(Dir::open_ambient_dir(path, ambient_authority()).map_err(WorkspaceError::Io)?)
+    }
+
+    /// The project in this directory, as [`Root::open`].
+    pub(crate) fn of(dir: Dir) -> Result<Self, WorkspaceError> {
         let beneath = Beneath::new(dir);
         if ignores_case(|name| beneath.identity(name)) {
             return Err(WorkspaceError::CaseInsensitive);

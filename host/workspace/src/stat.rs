@@ -98,6 +98,11 @@ impl View {
         Ok(found?.stat)
     }
 
+    /// Whether something is seen at `path`. That somebody asked is not put on record, and does not count as having looked.
+    pub fn has(&self, path: &ProjectPath) -> bool {
+        self.look(path).is_ok()
+    }
+
     /// Where the link `path` points, as it was written.
     ///
     /// # Errors

@@ -3,10 +3,11 @@
 use std::io::Read as _;
 
 use longhouse_core::ProjectPath;
-use longhouse_workspace::View;
+use longhouse_workspace::Follow;
 
 use super::Programs;
 use crate::ToolRef;
+use crate::mounts::Mounts;
 
 /// Where commands are said to lie. There is nothing in the project at these paths, or it comes first.
 const DIRECTORIES: [&str; 3] = ["/usr/bin/", "/bin/", "/usr/local/bin/"];
@@ -51,7 +52,7 @@ impl Programs {
         if !name.contains('/') {
             return self.named(name).map(Command::Known);
         }
-        match script(&self.view, cwd, name) {
+        match script(&self.mounts, cwd, name) {
             Err(NoCommand::Unknown) => {
                 let plain = DIRECTORIES.iter().find_map(|directory| name.strip_prefix(directory));
                 self.named(plain.ok_or(NoCommand::Unknown)?).map(Command::Known)
@@ -72,10 +73,11 @@ pub(super) fn shown(name: &str) -> String {
     if name.contains('/') { name.to_owned() } else { format!("/usr/bin/{name}") }
 }
 
-fn script(view: &View, cwd: &str, name: &str) -> Result<Command, NoCommand> {
+fn script(mounts: &Mounts, cwd: &str, name: &str) -> Result<Command, NoCommand> {
     let cwd = ProjectPath::parse(cwd).map_err(|_| NoCommand::Unknown)?;
-    let path = view.locate(&cwd, name).map_err(|_| NoCommand::Unknown)?;
-    let stat = view.stat(&path, longhouse_workspace::Follow::Last).map_err(|_| NoCommand::Unknown)?;
+    let path = mounts.locate(&cwd, name).map_err(|_| NoCommand::Unknown)?;
+    let view = mounts.at(&path);
+    let stat = view.stat(&path, Follow::Last).map_err(|_| NoCommand::Unknown)?;
     let file = view.read_file(&path).map_err(|_| NoCommand::Denied)?.file;
     let mut first = Vec::new();
     file.take(FIRST_LINE).read_to_end(&mut first).map_err(|_| NoCommand::Denied)?;

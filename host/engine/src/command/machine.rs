@@ -21,7 +21,7 @@ pub(super) struct Outside<'a> {
 
 impl Outside<'_> {
     fn locate(&self, cwd: &str, path: &str) -> Result<ProjectPath, WorkspaceError> {
-        self.programs.view.locate(&ProjectPath::parse(cwd)?, path)
+        self.programs.mounts.locate(&ProjectPath::parse(cwd)?, path)
     }
 
     fn try_open(&self, cwd: &str, path: &str, how: Open) -> Result<OpenFile, WorkspaceError> {
@@ -29,7 +29,7 @@ impl Outside<'_> {
         // First: what cannot be handed over is not created or cut either.
         let slot = Arc::clone(&self.programs.files).try_acquire_owned();
         let slot = slot.map_err(|_| WorkspaceError::Io(io::Error::other("Too many open files")))?;
-        let opened = self.programs.view.open_at(&path, options(how))?;
+        let opened = self.programs.mounts.open_at(&path, options(how))?;
         OpenFile::new(opened, how, Arc::clone(&self.programs.run.counters), slot)
     }
 }
@@ -57,14 +57,14 @@ impl Machine for Outside<'_> {
 
     fn list(&self, cwd: &str, path: &str) -> Result<Vec<String>, FileError> {
         let path = self.locate(cwd, path).map_err(why)?;
-        let children = self.programs.view.read_dir(&path).map_err(why)?;
+        let children = self.programs.mounts.at(&path).read_dir(&path).map_err(why)?;
         children.map(|child| child.map(|child| child.name).map_err(why)).collect()
     }
 
     fn stat(&self, cwd: &str, path: &str) -> Option<Stat> {
         use longhouse_core::Verb::{Read, Write};
-        let view = &self.programs.view;
         let path = self.locate(cwd, path).ok()?;
+        let view = self.programs.mounts.at(&path);
         let stat = view.stat(&path, Follow::Last).ok()?;
         let at = view.real_path(&path).ok()?;
         let (seconds, nanoseconds) = stat.modified;
@@ -83,7 +83,8 @@ impl Machine for Outside<'_> {
     }
 
     fn is_link(&self, cwd: &str, path: &str) -> bool {
-        let stat = self.locate(cwd, path).and_then(|path| self.programs.view.stat(&path, Follow::No));
+        let path = self.locate(cwd, path);
+        let stat = path.and_then(|path| self.programs.mounts.at(&path).stat(&path, Follow::No));
         stat.is_ok_and(|stat| stat.kind == longhouse_workspace::Kind::Link)
     }
 

@@ -223,3 +223,100 @@ impl Drop for Reader {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use longhouse_core::Limits;
+
+    use super::*;
+    use crate::OutputLog;
+    use crate::limits::{MemoryBudget, RunMemory};
+    use crate::stop::{Stop, Why};
+    use crate::threads::GuestThreads;
+
+    fn run(wall: Duration) -> Arc<Run> {
+        let place = block_on(GuestThreads::start(1).unwrap().place()).unwrap();
+        let stop = Stop::new(&Limits { wall, ..Limits::default() });
+        let memory = Arc::new(RunMemory::new(Arc::new(MemoryBudget::new(0, 0)), 0));
+        Arc::new(Run::new(place, stop, Arc::new(OutputLog::new(0)), memory))
+    }
+
+    fn a_pipe(capacity: usize) -> (Writer, Reader) {
+        pipe(capacity, &run(Duration::from_secs(60)))
+    }
+
+    fn read(reader: &Reader, most: usize) -> Vec<u8> {
+        let mut bytes = vec![0; most];
+        let count = reader.read(&mut bytes).unwrap();
+        bytes.truncate(count);
+        bytes
+    }
+
+    #[test]
+    fn small_writes_are_read_together_and_large_ones_as_they_came() {
+        let (writer, reader) = a_pipe(1 << 20);
+        for part in ["a", "b", "cde"] {
+            writer.write(part.as_bytes()).unwrap();
+        }
+        assert_eq!(read(&reader, 4), b"abcd");
+        let large = vec![b'x'; WORTH_A_READ];
+        writer.write(&large).unwrap();
+        assert_eq!(
+            read(&reader, 1 << 16),
+            [b"e", &*large].concat(),
+            "what is small is joined with what follows"
+        );
+        writer.write(&large).unwrap();
+        writer.write(b"y").unwrap();
+        assert_eq!(read(&reader, 1 << 16), large);
+        drop(writer);
+        assert_eq!((read(&reader, 9), read(&reader, 9)), (b"y".to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn a_full_pipe_holds_its_writer_up_until_it_is_read() {
+        let (writer, reader) = a_pipe(1_000);
+        let writing = std::thread::spawn(move || {
+            (0..100_u32).try_for_each(|round| writer.write(&[u8::try_from(round).unwrap(); 777]))
+        });
+        let mut bytes = Vec::new();
+        loop {
+            match read(&reader, 100) {
+                part if part.is_empty() => break,
+                part => bytes.extend(part),
+            }
+            assert!(reader.pipe.lock().bytes <= 1_000);
+        }
+        writing.join().unwrap().unwrap();
+        assert_eq!(bytes.len(), 77_700);
+        assert!(bytes.is_sorted());
+    }
+
+    #[test]
+    fn whoever_waits_is_told_when_the_other_end_goes() {
+        let (writer, reader) = a_pipe(1);
+        let writing = std::thread::spawn(move || writer.write(b"two"));
+        assert_eq!(read(&reader, 1), b"t");
+        drop(reader);
+        assert_eq!(writing.join().unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+
+        let (writer, reader) = a_pipe(1);
+        let reading = std::thread::spawn(move || read(&reader, 1));
+        drop(writer);
+        assert_eq!(reading.join().unwrap(), b"");
+    }
+
+    #[test]
+    fn a_run_that_stops_ends_the_wait() {
+        let run = run(Duration::from_secs(60));
+        let (_writer, reader) = pipe(1, &run);
+        let reading = std::thread::spawn(move || reader.read(&mut [0]));
+        run.stop.request(Why::Limit);
+        assert_eq!(reading.join().unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
+        let late = self::run(Duration::ZERO);
+        let (writer, _reader) = pipe(1, &late);
+        assert_eq!(writer.write(b"two").unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use longhouse_core::{CommandRules, Outcome};
 use longhouse_shell::{Program, Sink};
-use longhouse_workspace::View;
 use tokio::sync::Semaphore;
 use wasmtime::Store;
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -13,6 +12,7 @@ use super::find::{CommandRef, NoCommand};
 use super::{Command, shell};
 use crate::handle::Run;
 use crate::limits::MemoryLimit;
+use crate::mounts::Mounts;
 use crate::outcome::{Ended, outcome};
 use crate::run_state::RunState;
 use crate::stop::Interrupted;
@@ -34,7 +34,7 @@ const HOSTCALL_BYTES: usize = 16 << 20;
 pub(crate) struct Programs {
     pub(super) engine: Engine,
     pub(crate) run: Arc<Run>,
-    pub(crate) view: View,
+    pub(crate) mounts: Mounts,
     pub(super) rules: CommandRules,
     /// Files that may be open, each program's and the shell's.
     pub(crate) files: Arc<Semaphore>,
@@ -53,13 +53,13 @@ impl Programs {
     pub(crate) fn new(
         engine: Engine,
         run: Arc<Run>,
-        view: View,
+        mounts: Mounts,
         rules: CommandRules,
         max_files: u32,
     ) -> Self {
         let files = usize::try_from(max_files).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let at_once = Semaphore::new(AT_ONCE.try_into().unwrap_or(1));
-        Self { engine, run, view, rules, files: Arc::new(Semaphore::new(files)), max_files, at_once }
+        Self { engine, run, mounts, rules, files: Arc::new(Semaphore::new(files)), max_files, at_once }
     }
 
     /// Whether no further program could begin now.

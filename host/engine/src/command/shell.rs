@@ -142,8 +142,9 @@ fn invocation(argv: &[String]) -> Result<Invocation, String> {
 /// The text of a script, or what to say and the exit status.
 fn file(programs: &Programs, cwd: &str, path: &str, most: usize) -> Result<String, (String, i32)> {
     let at = ProjectPath::parse(cwd).map_err(WorkspaceError::from);
-    let opened =
-        at.and_then(|cwd| programs.view.locate(&cwd, path)).and_then(|at| programs.view.read_file(&at));
+    let opened = at
+        .and_then(|cwd| programs.mounts.locate(&cwd, path))
+        .and_then(|at| programs.mounts.at(&at).read_file(&at));
     let failed = |error: WorkspaceError| {
         let status = if matches!(error, WorkspaceError::NotFound) { 127 } else { 126 };
         (format!("{path}: {}", why(error)), status)

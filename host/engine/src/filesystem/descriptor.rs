@@ -33,13 +33,14 @@ impl HostDescriptor for FsView<'_> {
         let (options, mode) = open_options(path_flags, open_flags, flags)?;
         // First: what cannot be handed over is not created or cut either.
         let slot = self.slot()?;
-        let opened = self.fs.view.open_at(&path, options).map_err(code)?;
+        let opened = self.fs.mounts.open_at(&path, options).map_err(code)?;
         self.push(opened, mode, slot)
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
         let slot = self.slot()?;
-        let entries = self.fs.view.read_dir(self.directory(&fd)?).map_err(code)?;
+        let path = self.directory(&fd)?;
+        let entries = self.fs.mounts.at(path).read_dir(path).map_err(code)?;
         self.push_entries(entries, slot)
     }
 
@@ -49,7 +50,7 @@ impl HostDescriptor for FsView<'_> {
 
     async fn stat_at(&mut self, fd: Fd, flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
         let path = self.path(&fd, &path)?;
-        Ok(descriptor_stat(&self.fs.view.stat(&path, follow(flags)).map_err(code)?))
+        Ok(descriptor_stat(&self.fs.mounts.at(&path).stat(&path, follow(flags)).map_err(code)?))
     }
 
     async fn metadata_hash(&mut self, fd: Fd) -> FsResult<MetadataHashValue> {
@@ -68,33 +69,33 @@ impl HostDescriptor for FsView<'_> {
             return Ok(metadata_hash(identity));
         }
         let path = self.path(&fd, &path)?;
-        Ok(metadata_hash(self.fs.view.stat(&path, follow(flags)).map_err(code)?.identity))
+        Ok(metadata_hash(self.fs.mounts.at(&path).stat(&path, follow(flags)).map_err(code)?.identity))
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
         let path = self.path(&fd, &path)?;
-        Ok(self.fs.view.read_link(&path).map_err(code)?)
+        Ok(self.fs.mounts.at(&path).read_link(&path).map_err(code)?)
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let path = self.entry(&fd, &path)?;
-        Ok(self.fs.view.create_dir(&path).map_err(code)?)
+        Ok(self.fs.mounts.at(&path).create_dir(&path).map_err(code)?)
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let path = self.entry(&fd, &path)?;
-        Ok(self.fs.view.remove_file(&path).map_err(code)?)
+        Ok(self.fs.mounts.at(&path).remove_file(&path).map_err(code)?)
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
         let path = self.entry(&fd, &path)?;
-        Ok(self.fs.view.remove_dir(&path).map_err(code)?)
+        Ok(self.fs.mounts.at(&path).remove_dir(&path).map_err(code)?)
     }
 
     async fn rename_at(&mut self, fd: Fd, from: String, to_fd: Fd, to: String) -> FsResult<()> {
         let from = self.entry(&fd, &from)?;
         let to = self.entry(&to_fd, &to)?;
-        Ok(self.fs.view.rename(&from, &to).map_err(code)?)
+        Ok(self.fs.mounts.rename(&from, &to).map_err(code)?)
     }
 
     async fn set_times_at(
@@ -107,7 +108,7 @@ impl HostDescriptor for FsView<'_> {
     ) -> FsResult<()> {
         let path = self.path(&fd, &path)?;
         let times = Times { accessed: new_time(accessed)?, modified: new_time(modified)? };
-        Ok(self.fs.view.set_times(&path, follow(flags), times).map_err(code)?)
+        Ok(self.fs.mounts.at(&path).set_times(&path, follow(flags), times).map_err(code)?)
     }
 
     /// A copy: no file here has two names, because a second one would outlive what was granted for the first.
@@ -121,12 +122,12 @@ impl HostDescriptor for FsView<'_> {
     ) -> FsResult<()> {
         let from = self.path(&fd, &from)?;
         let to = self.entry(&to_fd, &to)?;
-        Ok(self.fs.view.copy_file(&from, follow(flags), &to).map_err(code)?)
+        Ok(self.fs.mounts.copy_file(&from, follow(flags), &to).map_err(code)?)
     }
 
     async fn symlink_at(&mut self, fd: Fd, target: String, path: String) -> FsResult<()> {
         let path = self.entry(&fd, &path)?;
-        Ok(self.fs.view.symlink(&target, &path).map_err(code)?)
+        Ok(self.fs.mounts.at(&path).symlink(&target, &path).map_err(code)?)
     }
 
     fn read_via_stream(&mut self, fd: Fd, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
@@ -170,7 +171,7 @@ impl HostDescriptor for FsView<'_> {
         }
         let times = Times { accessed: new_time(accessed)?, modified: new_time(modified)? };
         let path = self.opened_path(&fd)?;
-        Ok(self.fs.view.set_times(path, Follow::No, times).map_err(code)?)
+        Ok(self.fs.mounts.at(path).set_times(path, Follow::No, times).map_err(code)?)
     }
 
     async fn advise(&mut self, fd: Fd, offset: Filesize, length: Filesize, advice: Advice) -> FsResult<()> {

@@ -13,7 +13,7 @@ impl preopens::Host for FsView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
         let options = OpenOptions { directory: true, ..OpenOptions::default() };
         let slot = self.slot()?;
-        let root = self.fs.view.open_at(&ProjectPath::root(), options)?;
+        let root = self.fs.mounts.open_at(&ProjectPath::root(), options)?;
         let descriptor = self.push(root, OpenMode::READ, slot)?;
         Ok(vec![(descriptor, "/".to_owned())])
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use longhouse_core::ProjectPath;
-use longhouse_workspace::{Follow, Identity, Opened, OwnFile, Stat, View};
+use longhouse_workspace::{Follow, Identity, Opened, OwnFile, Stat};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::{HasData, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{
@@ -17,10 +17,11 @@ use super::Counters;
 use super::counting::Growth;
 use super::error::code;
 use super::input::FileInput;
+use crate::mounts::Mounts;
 
 /// The file system of one program.
 pub(crate) struct FsState {
-    pub(super) view: View,
+    pub(super) mounts: Mounts,
     pub(super) counters: Arc<Counters>,
     slots: Arc<Semaphore>,
     /// What the guest holds, by its number in the table.
@@ -70,11 +71,11 @@ impl HasData for ProjectFs {
 }
 
 impl FsState {
-    /// A file system that shows what `view` does, and changes it if that can be changed; so many files and directories
+    /// A file system that shows what `mounts` does, and changes it where that can be changed; so many files and directories
     /// are open at once as there are `slots`.
-    pub(crate) fn new(view: View, slots: Arc<Semaphore>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(mounts: Mounts, slots: Arc<Semaphore>, counters: Arc<Counters>) -> Self {
         Self {
-            view,
+            mounts,
             counters,
             slots,
             open: HashMap::new(),
@@ -100,7 +101,7 @@ impl FsView<'_> {
 
     /// The project path that `text` names from the directory `fd`.
     pub(super) fn path(&self, fd: &Resource<Descriptor>, text: &str) -> FsResult<ProjectPath> {
-        Ok(self.fs.view.locate(self.directory(fd)?, text).map_err(code)?)
+        Ok(self.fs.mounts.locate(self.directory(fd)?, text).map_err(code)?)
     }
 
     /// The same for what makes, moves or removes the entry `text` itself, which has to be a name: not `.`, not
@@ -112,7 +113,8 @@ impl FsView<'_> {
         if matches!(name.rsplit('/').next(), Some("." | "..")) {
             return Err(ErrorCode::Invalid.into());
         }
-        if name.len() < text.len() && self.fs.view.stat(&path, Follow::No).is_ok_and(|it| !it.is_directory())
+        if name.len() < text.len()
+            && self.fs.mounts.at(&path).stat(&path, Follow::No).is_ok_and(|it| !it.is_directory())
         {
             return Err(ErrorCode::NotDirectory.into());
         }
@@ -184,7 +186,7 @@ impl FsView<'_> {
         slot: Slot,
     ) -> FsResult<Resource<Descriptor>> {
         let Opened { file, stat, path, own, .. } = opened;
-        let can_change = self.fs.view.can_change();
+        let can_change = self.fs.mounts.at(&path).can_change();
         let directory_mode = if can_change { OpenMode::READ | OpenMode::WRITE } else { OpenMode::READ };
         let writes = own.is_some() || (can_change && stat.is_directory());
         let perms = if writes { FsPerms::ReadWrite } else { FsPerms::ReadOnly };

@@ -67,6 +67,7 @@ impl Bench {
                 Arc::new(Root::open(&self.dir.path().join("project")).unwrap()),
                 Arc::new(FileGrants::everything()),
             ),
+            scratch: None,
         }
     }
 

@@ -35,7 +35,7 @@ async fn the_environment_is_what_was_asked_for_and_where_it_runs() {
     let finished = bench.run_as(spec).await;
     assert_eq!(
         text(&finished, Stream::Stdout),
-        "PATH=/usr/local/bin:/usr/bin:/bin\0A=1\0HOME=/root\0PWD=/src/deep\0"
+        "PATH=/usr/local/bin:/usr/bin:/bin\0TMPDIR=/tmp\0A=1\0HOME=/root\0PWD=/src/deep\0"
     );
 }
 

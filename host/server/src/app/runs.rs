@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use longhouse_core::{
-    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Fence, FileGrants, Isolation,
+    Access, Agent, AgentName, Caller, Chunk, Command, Consumption, Fence, FileGrants, Isolation, Limits,
     LimitsRequest, LockId, Outcome, Output, ProjectPath, Publication, Publish, Reply, RunId, RunRecord,
     RunRequest, RunStatus, StartedRun, Under,
 };
@@ -329,7 +329,7 @@ fn draft(project: &Project, started: &StartedRun, new: &NewRun) -> Option<Draft>
         (Access::ReadWrite, Access::ReadWrite) => {}
         (Access::ReadOnly, _) | (_, Access::ReadOnly) => return None,
     }
-    let quota = Quota { bytes: started.limits.staged, entries: started.limits.files };
+    let quota = quota(&started.limits);
     let reader = project.workspace.reader(&started.agent);
     Some(Draft {
         run: started.id,
@@ -340,6 +340,11 @@ fn draft(project: &Project, started: &StartedRun, new: &NewRun) -> Option<Draft>
         publish: new.publish,
         set: Arc::new(project.workspace.change_set(started.id.to_string(), quota, &reader, new.isolation)),
     })
+}
+
+/// How much a run may stage, and as much again for itself.
+const fn quota(limits: &Limits) -> Quota {
+    Quota { bytes: limits.staged, entries: limits.files }
 }
 
 fn spec(
@@ -353,6 +358,7 @@ fn spec(
         started.env.into_iter().filter(|(name, _)| !new.env.iter().any(|(own, _)| own == name)).collect();
     env.extend(new.env);
     let view = project.view(started.files, &started.agent, Some(started.id));
+    let scratch = project.workspace.scratch(started.id.to_string(), quota(&started.limits));
     RunSpec {
         command,
         argv: new.argv,
@@ -365,6 +371,7 @@ fn spec(
             Some(changes) => view.with(Arc::clone(changes)),
             None => view,
         },
+        scratch: Some(scratch),
     }
 }
 

@@ -46,7 +46,9 @@ impl View {
     /// # Errors
     /// When its parent does not exist, something has its path, or it may not be created.
     pub fn create_dir(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
-        let (own, path) = (self.own()?, self.free_path(path)?);
+        let own = self.own()?;
+        let _turn = own.turn();
+        let path = self.free_path(path)?;
         self.check(Verb::Create, &path)?;
         let (staged, ()) = own.stage(Kind::Directory, |name| own.files.create_staged_dir(name))?;
         own.put(&path, &staged)
@@ -58,6 +60,11 @@ impl View {
     /// As [`View::create_dir`]; [`WorkspaceError::OutsideProject`] if it would lead out of the project, or is absolute,
     /// [`WorkspaceError::NotFound`] if it would lead to what may not be known of.
     pub fn symlink(&self, target: &str, path: &ProjectPath) -> Result<(), WorkspaceError> {
+        let _turn = self.own()?.turn();
+        self.make_link(target, path)
+    }
+
+    fn make_link(&self, target: &str, path: &ProjectPath) -> Result<(), WorkspaceError> {
         let (own, path) = (self.own()?, self.free_path(path)?);
         self.check(Verb::Create, &path)?;
         self.check_target(&path, target)?;
@@ -96,11 +103,12 @@ impl View {
         to: &ProjectPath,
     ) -> Result<(), WorkspaceError> {
         let own = self.own()?;
+        let _turn = own.turn();
         let source = self.find(from, follow)?;
         match source.stat.kind {
             Kind::File => {}
             Kind::Directory => return Err(WorkspaceError::IsADirectory),
-            Kind::Link => return self.symlink(&target(&source.fd)?, to),
+            Kind::Link => return self.make_link(&target(&source.fd)?, to),
         }
         self.check_read(&source.path, &source.lies)?;
         let opened = self.open_found(source, OpenOptions { read: true, ..OpenOptions::default() })?;
@@ -116,6 +124,7 @@ impl View {
     /// When it does not exist, is a directory, or may not be removed.
     pub fn remove_file(&self, path: &ProjectPath) -> Result<(), WorkspaceError> {
         let own = self.own()?;
+        let _turn = own.turn();
         let found = self.find(path, Follow::No)?;
         if found.stat.kind == Kind::Directory {
             return Err(WorkspaceError::IsADirectory);
@@ -133,6 +142,7 @@ impl View {
         if path.is_root() {
             return Err(Errno::BUSY.into());
         }
+        let _turn = own.turn();
         let found = self.find(path, Follow::No)?;
         if found.stat.kind != Kind::Directory {
             return Err(WorkspaceError::NotADirectory);
@@ -153,6 +163,7 @@ impl View {
         if from.is_root() || to.is_root() {
             return Err(Errno::BUSY.into());
         }
+        let _turn = own.turn();
         let source = self.find(from, Follow::No)?;
         let replaced = match self.find(to, Follow::No) {
             Ok(replaced) => Some(replaced),
@@ -191,6 +202,7 @@ impl View {
     /// When it does not exist, leads outside, or may not be changed.
     pub fn set_times(&self, path: &ProjectPath, follow: Follow, times: Times) -> Result<(), WorkspaceError> {
         let own = self.own()?;
+        let _turn = own.turn();
         let found = self.find(path, follow)?;
         self.check(Verb::Write, &found.path)?;
         let staged = match (&found.lies, found.stat.kind) {

@@ -55,6 +55,7 @@ pub struct ChangeSet {
     /// Whether nothing was changed yet: then all is as it is in the project.
     is_untouched: AtomicBool,
     state: Mutex<State>,
+    turn: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -79,10 +80,10 @@ impl ChangeSet {
         reader: Arc<Reader>,
         isolation: Isolation,
     ) -> Self {
-        let (usage, state) = Default::default();
+        let (usage, state, turn) = Default::default();
         let is_untouched = AtomicBool::new(true);
         let began = reader.now();
-        Self { files, name, quota, usage, reader, isolation, began, is_untouched, state }
+        Self { files, name, quota, usage, reader, isolation, began, is_untouched, state, turn }
     }
 
     /// Whether nothing was changed.
@@ -108,6 +109,12 @@ impl ChangeSet {
     #[cfg(test)]
     pub(crate) const fn files(&self) -> &Arc<Files> {
         &self.files
+    }
+
+    /// The right to change it, from looking at what is there to having changed that: programs of one run change things side
+    /// by side, and two that make the same file must not make two.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -149,6 +156,12 @@ impl View {
     #[must_use]
     pub fn with(&self, changes: Arc<ChangeSet>) -> Self {
         Self { own: Some(changes), ..self.clone() }
+    }
+
+    /// This view without changes on top.
+    #[must_use]
+    pub fn as_it_lies(&self) -> Self {
+        Self { own: None, ..self.clone() }
     }
 
     /// Whether anything can be changed here at all.

@@ -29,6 +29,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::{FsError, FsResult};
 
 use super::*;
+use crate::mounts::Mounts;
 
 type Fd = Resource<Descriptor>;
 
@@ -78,7 +79,7 @@ impl Guest {
         let root = Arc::new(Root::open(&dir).unwrap());
         let view = View::new(Arc::clone(&root), Arc::new(grants));
         let files = Arc::new(Files::open(root).unwrap());
-        let fs = FsState::new(view, Arc::new(Semaphore::new(max_open)), Arc::default());
+        let fs = FsState::new(Mounts::new(view, None), Arc::new(Semaphore::new(max_open)), Arc::default());
         let mut guest = Self { outer, table: ResourceTable::new(), fs, root: 0, access, files, sets: 0 };
         guest.forget();
         let preopens = guest.fs().get_directories().unwrap();
@@ -126,13 +127,13 @@ impl Guest {
             let quota = Quota { bytes: 1 << 20, entries: 100 };
             let name = format!("r1-{}", self.sets);
             let set = ChangeSet::new(Arc::clone(&self.files), name, quota, Arc::default(), Isolation::Writes);
-            self.fs.view = self.fs.view.with(Arc::new(set));
+            self.fs.mounts = Mounts::new(self.fs.mounts.project.with(Arc::new(set)), None);
         }
     }
 
     /// All of a file, as the guest sees it.
     fn read(&self, path: &str) -> String {
-        let opened = self.fs.view.read_file(&path.parse().unwrap()).unwrap();
+        let opened = self.fs.mounts.project.read_file(&path.parse().unwrap()).unwrap();
         std::io::read_to_string(opened.file).unwrap()
     }
 
