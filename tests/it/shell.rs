@@ -109,7 +109,10 @@ fn what_is_wrong_with_a_line_is_said_before_anything_runs() {
     assert_eq!(code(&background), 2);
     assert!(background["stderr"].as_str().unwrap().contains("not supported"), "{background}");
     let unknown = line(&worker, "ecko hi");
-    assert_eq!((code(&unknown), unknown["stderr"].as_str().unwrap()), (127, "ecko: command not found\n"));
+    assert_eq!(
+        (code(&unknown), unknown["stderr"].as_str().unwrap()),
+        (127, "ecko: command not found; did you mean echo?\n")
+    );
 
     for (body, field) in [
         (json!({ "command": "ls", "argv": ["ls"] }), "command"),
@@ -259,4 +262,55 @@ fn a_project_that_has_a_directory_for_temporary_files_keeps_it() {
     let run = line(&server.worker(), "cat /tmp/cache.txt; echo more > /tmp/more.txt");
     assert_eq!((&run["stdout"], &run["changes"]["count"]), (&json!("kept\n"), &json!(1)), "{run}");
     assert_eq!(server.read("tmp/more.txt"), "more\n");
+}
+
+#[test]
+fn commands_run_commands_in_the_same_run() {
+    let server =
+        TestServer::builder().file("a/x.txt", "1\n").file("a/y.txt", "22\n").file("b z.txt", "333\n").start();
+    let worker = server.worker();
+    for (command, expected) in [
+        ("find . -name '*.txt' -exec cat {} + | sort -n", "1\n22\n333\n"),
+        ("find . -name '*.txt' | sort | xargs -d '\\n' wc -c | tail -n 1 | tr -d ' '", "9total\n"),
+        ("find a -type f -exec sh -c 'echo \"$(cat \"$1\")!\"' _ {} \\; | sort", "1!\n22!\n"),
+        ("find . -type f -print0 | sort -z | xargs -0 -n 1 basename", "x.txt\ny.txt\nb z.txt\n"),
+        ("find a -type f -execdir cat ./x.txt \\; | head -n 1", "1\n"),
+        ("seq 3 | xargs -I{} echo 'n={};'", "n=1;\nn=2;\nn=3;\n"),
+        ("printf 'a b' | xargs -n 1 sh -c 'exit 3'; echo $?", "123\n"),
+        ("echo x | xargs no-such-command; echo $?", "127\n"),
+        ("cd a; echo x.txt | xargs cat", "1\n"),
+        ("seq 5 | awk '{ print $1 | \"sort -rn | head -n 2\" }'", "5\n4\n"),
+        ("awk 'BEGIN { \"cat a/x.txt\" | getline v; print v + 1; print system(\"exit 4\") }'", "2\n4\n"),
+    ] {
+        let run = line(&worker, command);
+        assert_eq!(run["stdout"], expected, "{command}: {run}");
+    }
+    let made = line(&worker, "find a -name '*.txt' -exec cp {} {}.bak \\; ; ls a | xargs -n 1 | wc -l");
+    assert_eq!((&made["stdout"], &made["changes"]["count"]), (&json!("4\n"), &json!(2)), "{made}");
+}
+
+#[test]
+fn what_a_command_runs_is_bounded_as_the_line_is() {
+    let server = TestServer::builder()
+        .file("a.txt", "a\n")
+        .file("again.sh", "#!/bin/sh\necho on; ./again.sh\n")
+        .profile(
+            "clerk",
+            "commands = [\"find\", \"xargs\", \"cat\"]\n[profiles.clerk.files]\nread = [\"**\"]\nwrite = [\"**\"]\n\
+             [profiles.clerk.limits]\nwall = \"5s\"",
+        )
+        .start();
+    let clerk = server.agent("clara", "worker", "clerk");
+    let denied = line(
+        &clerk,
+        "find a.txt -exec rm {} \\; -print; echo a.txt | xargs rm; echo $?; echo a.txt | xargs cat",
+    );
+    assert_eq!(denied["stdout"], "126\na\n", "{denied}");
+    assert!(server.path("a.txt").exists());
+    let again = line(&clerk, "./again.sh");
+    let rounds = again["stdout"].as_str().unwrap().lines().count();
+    assert!((8..=16).contains(&rounds), "{again}");
+    assert!(again["stderr"].as_str().unwrap().contains("too many commands"), "{again}");
+    let late = json!({ "command": "echo 1 | xargs -I{} sh -c 'sleep 100 | cat'", "timeout_ms": 300 });
+    assert_eq!(server.worker().run_with(late)["outcome"]["kind"], "timed_out");
 }

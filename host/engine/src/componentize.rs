@@ -20,10 +20,16 @@ use wit_parser::Resolve;
 const EXIT_INTERFACE: &str = "wasi:cli/exit@0.2.12";
 const EXIT_FUNCTION: &str = "exit-with-code";
 
-/// The part of WASI that a re-pointed module imports besides what the adapter does for it.
-const EXIT_WORLD: &str = "
+/// What a program imports that runs others.
+const PROCESS_INTERFACE: &str = "longhouse:tool/process@0.1.0";
+const PROCESS: &str = include_str!("../../../wit/tool/process.wit");
+
+/// What a module may import besides what the adapter does for it: the part of WASI that `proc_exit` is re-pointed to, and
+/// the other commands.
+const WORLDS: &str = "
 package longhouse:command;
-world command { import wasi:cli/exit@0.2.12; }
+world alone { import wasi:cli/exit@0.2.12; }
+world with-others { import wasi:cli/exit@0.2.12; import longhouse:tool/process@0.1.0; }
 package wasi:cli@0.2.12 {
     interface exit {
         exit: func(status: result);
@@ -49,16 +55,18 @@ pub enum ComponentizeError {
 /// When the module is damaged, or imports something beyond WASI 0.1.
 pub fn componentize(module: &[u8]) -> Result<Vec<u8>, ComponentizeError> {
     let mut repointed = Module::new();
-    RepointExit
+    let mut repoint = RepointExit { world: "alone" };
+    repoint
         .parse_core_module(&mut repointed, Parser::new(0), module)
         .map_err(|error| ComponentizeError::Invalid(error.to_string()))?;
-    encode(repointed.finish()).map_err(ComponentizeError::NotACommand)
+    encode(repointed.finish(), repoint.world).map_err(ComponentizeError::NotACommand)
 }
 
-fn encode(mut module: Vec<u8>) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+fn encode(mut module: Vec<u8>, world: &str) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
     let mut resolve = Resolve::default();
-    let package = resolve.push_source("command.wit", EXIT_WORLD)?;
-    let world = resolve.select_world(&[package], Some("command"))?;
+    resolve.push_source("process.wit", PROCESS)?;
+    let package = resolve.push_source("command.wit", WORLDS)?;
+    let world = resolve.select_world(&[package], Some(world))?;
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     let component = ComponentEncoder::default()
         .module(&module)?
@@ -68,8 +76,10 @@ fn encode(mut module: Vec<u8>) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> 
     Ok(component)
 }
 
-/// Copies a module, with the import of `proc_exit` re-pointed.
-struct RepointExit;
+/// Copies a module, with the import of `proc_exit` re-pointed, and sees which world is its.
+struct RepointExit {
+    world: &'static str,
+}
 
 impl Reencode for RepointExit {
     type Error = Infallible;
@@ -80,6 +90,9 @@ impl Reencode for RepointExit {
         section: &mut ImportSection,
         imports: Imports<'_>,
     ) -> Result<(), reencode::Error<Infallible>> {
+        if matches!(&imports, Imports::Single(_, import) if import.module == PROCESS_INTERFACE) {
+            self.world = "with-others";
+        }
         let imports = match imports {
             Imports::Single(
                 offset,

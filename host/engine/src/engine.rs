@@ -111,6 +111,11 @@ impl Engine {
         }
     }
 
+    /// The command whose name is most like `command`, which is none, if one is alike.
+    pub fn nearest(&self, command: &str) -> Option<String> {
+        self.registry(|registry| registry.nearest(command))
+    }
+
     /// The tool that provides `command`.
     pub fn tool(&self, command: &str) -> Option<ToolRef> {
         self.registry(|registry| registry.find(command))

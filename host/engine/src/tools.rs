@@ -109,6 +109,14 @@ impl Registry {
         Readiness { settled: self.tools.iter().filter(settled).count(), total: self.tools.len() }
     }
 
+    /// The name that is most like `command`, the first by the alphabet of several: at most two letters are other, missing,
+    /// too many or exchanged, and most are not.
+    pub(crate) fn nearest(&self, command: &str) -> Option<String> {
+        let distance = |name: &String| (strsim::damerau_levenshtein(name, command), name.clone());
+        let alike = |(distance, name): &(usize, String)| *distance <= 2 && distance * 2 < name.len();
+        self.commands.keys().map(distance).filter(alike).min().map(|(_, name)| name)
+    }
+
     /// The tool that provides `command`.
     pub(crate) fn find(&self, command: &str) -> Option<ToolRef> {
         self.commands.get(command).cloned()

@@ -61,8 +61,8 @@ pub enum Found {
     Program(String),
     /// It exists and must not be run: status 126.
     Denied,
-    /// There is no such command: status 127.
-    Unknown,
+    /// There is no such command: status 127. With the name of one that may have been meant.
+    Unknown(Option<String>),
 }
 
 /// A program to run.

@@ -369,12 +369,11 @@ impl Shell<'_> {
                 self.complain(&format!("{name}: Permission denied"));
                 return Ok(126);
             }
-            Found::Unknown => {
+            Found::Unknown(meant) => {
                 let path = name.contains('/');
-                self.complain(&format!(
-                    "{name}: {}",
-                    if path { "No such file or directory" } else { "command not found" }
-                ));
+                let why = if path { "No such file or directory" } else { "command not found" };
+                let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+                self.complain(&format!("{name}: {why}{hint}"));
                 return Ok(127);
             }
         }

@@ -22,7 +22,7 @@ impl Machine for Small {
         match name {
             "yes" | "head" | "cat" | "count" => Found::Program(format!("/bin/{name}")),
             "sudo" => Found::Denied,
-            _ => Found::Unknown,
+            _ => Found::Unknown(None),
         }
     }
 

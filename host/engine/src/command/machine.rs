@@ -39,7 +39,7 @@ impl Machine for Outside<'_> {
         match self.programs.find(cwd, name) {
             Ok(_) => Found::Program(shown(name)),
             Err(NoCommand::Denied) => Found::Denied,
-            Err(NoCommand::Unknown) => Found::Unknown,
+            Err(NoCommand::Unknown) => Found::Unknown(self.programs.engine.nearest(name)),
         }
     }
 

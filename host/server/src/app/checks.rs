@@ -151,7 +151,7 @@ fn passes(error: &AppError) -> bool {
         | AppError::NotKept { .. }
         | AppError::NoSuchText { .. }
         | AppError::NoText(_)
-        | AppError::UnknownCommand(_)
+        | AppError::UnknownCommand { .. }
         | AppError::NoSuchDirectory(_)
         | AppError::UnknownRun(_)
         | AppError::NothingKept(_)

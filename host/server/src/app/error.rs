@@ -60,8 +60,13 @@ pub enum AppError {
         most: usize,
     },
     /// No tool provides the command.
-    #[error("no tool provides the command {0:?}; GET /tools lists what there is")]
-    UnknownCommand(String),
+    #[error("no tool provides the command {command:?}{}; GET /tools lists all", meant(nearest.as_deref()))]
+    UnknownCommand {
+        /// Its name.
+        command: String,
+        /// One that may have been meant.
+        nearest: Option<String>,
+    },
     /// The directory to start in is none.
     #[error("cwd {0} is not a directory of the project")]
     NoSuchDirectory(ProjectPath),
@@ -154,6 +159,10 @@ pub enum AppError {
     /// A thread of ours ended before its work was done.
     #[error("work was cut off")]
     CutOff,
+}
+
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map(|nearest| format!(" (did you mean {nearest}?)")).unwrap_or_default()
 }
 
 fn no_such_text(path: &ProjectPath, count: usize) -> String {

@@ -84,7 +84,9 @@ pub async fn start(
     new: NewRun,
 ) -> Result<RunView, AppError> {
     let command = new.argv.first().map(String::as_str).unwrap_or_default();
-    let command = app.engine.find(command).ok_or_else(|| AppError::UnknownCommand(command.to_owned()))?;
+    let unknown =
+        || AppError::UnknownCommand { command: command.to_owned(), nearest: app.engine.nearest(command) };
+    let command = app.engine.find(command).ok_or_else(unknown)?;
     check_directory(project, agent, &new.cwd)?;
     let execution = Execution {
         engine: app.engine.clone(),

@@ -177,8 +177,10 @@ impl From<AppError> for ApiError {
                     .with("path", path.as_str())
                     .with("limit", most)
             }
-            AppError::UnknownCommand(command) => {
-                Self::new(StatusCode::NOT_FOUND, "unknown_command", detail).with("command", command)
+            AppError::UnknownCommand { command, nearest } => {
+                Self::new(StatusCode::NOT_FOUND, "unknown_command", detail)
+                    .with("command", command)
+                    .with("nearest", nearest)
             }
             AppError::NoSuchDirectory(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail).with("field", "cwd")

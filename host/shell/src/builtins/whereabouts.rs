@@ -146,6 +146,6 @@ fn what(shell: &Shell<'_>, name: &str) -> What {
     }
     match shell.machine.find(&shell.cwd, name) {
         Found::Program(path) => What::Program(path),
-        Found::Denied | Found::Unknown => What::Nothing,
+        Found::Denied | Found::Unknown(_) => What::Nothing,
     }
 }

@@ -216,7 +216,7 @@ impl Machine for Native {
             return Found::Program(name.to_owned());
         }
         let found = PATH.split(':').map(|directory| Path::new(directory).join(name)).find(|path| runs(path));
-        found.map_or(Found::Unknown, |path| Found::Program(path.display().to_string()))
+        found.map_or(Found::Unknown(None), |path| Found::Program(path.display().to_string()))
     }
 
     fn run(&self, program: Program) -> i32 {

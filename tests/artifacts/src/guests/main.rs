@@ -4,6 +4,7 @@
 
 mod cache;
 mod compiler;
+mod edited;
 mod examples;
 mod fixtures;
 mod policies;
