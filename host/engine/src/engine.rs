@@ -48,7 +48,7 @@ pub struct RunSpec {
     pub env: Vec<(String, String)>,
     /// Where it starts.
     pub cwd: ProjectPath,
-    /// Its standard input; without any, programs find a terminal at which nobody types.
+    /// Its standard input, if there is any: an empty one is not the same as none.
     pub stdin: Option<Bytes>,
     /// What it may run, as far as it runs other commands.
     pub commands: CommandRules,

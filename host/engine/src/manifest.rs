@@ -20,6 +20,20 @@ pub(crate) struct Manifest {
     pub(crate) summary: String,
     /// The commands it provides; it is started with the command's name as its first argument.
     pub(crate) commands: Vec<String>,
+    /// What it finds when there is no standard input.
+    #[serde(default)]
+    pub(crate) without_stdin: WithoutStdin,
+}
+
+/// What a command finds in place of a standard input that its run does not bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum WithoutStdin {
+    /// Its end.
+    #[default]
+    Nothing,
+    /// A terminal at which nobody types: `rg` searches the directory then.
+    Terminal,
 }
 
 /// The manifests in `dir`, in order, each with its component's path.

@@ -1,7 +1,9 @@
 //! What a run's programs see as `/`: the project, and where that has no such names, a place of the run's own.
 
-use longhouse_core::ProjectPath;
-use longhouse_workspace::{Follow, OpenOptions, Opened, View, WorkspaceError};
+use std::io::Read;
+
+use longhouse_core::{ProjectPath, Verb};
+use longhouse_workspace::{Create, Follow, Kind, OpenOptions, Opened, View, WorkspaceError};
 use rustix::io::Errno;
 
 /// Directories of the run's own, if the project has none that are called so.
@@ -63,9 +65,33 @@ impl Mounts {
         }
     }
 
-    /// Moves `from` to `to`, as [`View::rename`]; not from one file system to another.
+    /// Moves `from` to `to`, as [`View::rename`]; from one file system to another, files alone.
     pub(crate) fn rename(&self, from: &ProjectPath, to: &ProjectPath) -> Result<(), WorkspaceError> {
-        self.one_of(from, to)?.rename(from, to)
+        match self.one_of(from, to) {
+            Some(view) => view.rename(from, to),
+            None => self.carry(from, to),
+        }
+    }
+
+    /// Copies a file to the other file system, and removes it where it was.
+    fn carry(&self, from: &ProjectPath, to: &ProjectPath) -> Result<(), WorkspaceError> {
+        let source = self.at(from);
+        if source.stat(from, Follow::No)?.kind != Kind::File {
+            return Err(Errno::XDEV.into());
+        }
+        let mut file = source.read_file(from)?;
+        if !source.grants(Verb::Delete, &file.path) {
+            return Err(WorkspaceError::NotGranted { verb: Verb::Delete, path: file.path });
+        }
+        let options =
+            OpenOptions { write: true, create: Create::IfMissing, truncate: true, ..OpenOptions::default() };
+        let mut copy = self.at(to).open_at(to, options)?;
+        if let Some(own) = &copy.own {
+            own.grow(&copy.file, file.stat.size)?;
+        }
+        let most = file.stat.size;
+        std::io::copy(&mut Read::take(&mut file.file, most), &mut copy.file).map_err(WorkspaceError::Io)?;
+        source.remove_file(from)
     }
 
     /// Makes a copy, as [`View::copy_file`]; not from one file system to another.
@@ -75,14 +101,11 @@ impl Mounts {
         follow: Follow,
         to: &ProjectPath,
     ) -> Result<(), WorkspaceError> {
-        self.one_of(from, to)?.copy_file(from, follow, to)
+        self.one_of(from, to).ok_or(Errno::XDEV)?.copy_file(from, follow, to)
     }
 
-    fn one_of(&self, one: &ProjectPath, other: &ProjectPath) -> Result<&View, WorkspaceError> {
-        if self.own_at(one).is_some() == self.own_at(other).is_some() {
-            Ok(self.at(one))
-        } else {
-            Err(Errno::XDEV.into())
-        }
+    /// The file system that has both paths.
+    fn one_of(&self, one: &ProjectPath, other: &ProjectPath) -> Option<&View> {
+        (self.own_at(one).is_some() == self.own_at(other).is_some()).then(|| self.at(one))
     }
 }

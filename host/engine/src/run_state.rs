@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::command::{HasProcess, Process, Programs, Started, Stdin, Stdout};
 use crate::filesystem::{FsState, FsView, HasFs};
 use crate::limits::MemoryLimit;
+use crate::manifest::WithoutStdin;
 
 /// Descriptors, streams and pollables beyond files that a run may have at once.
 const MAX_OTHER_RESOURCES: usize = 4_096;
@@ -33,7 +34,12 @@ impl RunState {
     /// - the other commands of the run
     /// - the machine's clocks and randomness
     /// - no network
-    pub(crate) fn new(programs: &Arc<Programs>, started: Started, memory: MemoryLimit) -> Self {
+    pub(crate) fn new(
+        programs: &Arc<Programs>,
+        without_stdin: WithoutStdin,
+        started: Started,
+        memory: MemoryLimit,
+    ) -> Self {
         let Started { program, depth } = started;
         let Program { argv, environment, cwd, stdin, stdout, stderr } = program;
         let mut builder = WasiCtx::builder();
@@ -43,7 +49,7 @@ impl RunState {
         builder
             .args(&argv)
             .env("PWD", &cwd)
-            .stdin(Stdin(stdin.clone()))
+            .stdin(Stdin::new(stdin.clone(), without_stdin))
             .stdout(Stdout(stdout.clone()))
             .stderr(Stdout(stderr.clone()))
             .allow_blocking_current_thread(true)

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 use crate::EngineError;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, WithoutStdin};
 use crate::run_state::RunState;
 
 /// A tool, known by the hash of its component. Cheap to clone.
@@ -30,6 +30,13 @@ pub(crate) enum Code {
     Compiling,
     Ready(CommandPre<RunState>),
     Failed(String),
+}
+
+/// What it takes to run a tool.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    pub(crate) pre: CommandPre<RunState>,
+    pub(crate) without_stdin: WithoutStdin,
 }
 
 /// What is told of a tool.
@@ -156,12 +163,14 @@ impl ToolRef {
     }
 
     /// Its code, once that is compiled.
-    pub(crate) async fn code(&self) -> Result<CommandPre<RunState>, EngineError> {
+    pub(crate) async fn code(&self) -> Result<Ready, EngineError> {
         let failed = |reason| EngineError::ToolFailed { tool: self.0.manifest.name.clone(), reason };
         let mut code = self.0.code.subscribe();
         let settled = code.wait_for(|code| !matches!(code, Code::Compiling)).await;
         match settled.as_deref() {
-            Ok(Code::Ready(pre)) => Ok(pre.clone()),
+            Ok(Code::Ready(pre)) => {
+                Ok(Ready { pre: pre.clone(), without_stdin: self.0.manifest.without_stdin })
+            }
             Ok(Code::Failed(reason)) => Err(failed(reason.clone())),
             Ok(Code::Compiling) | Err(_) => Err(failed("the server is stopping".to_owned())),
         }

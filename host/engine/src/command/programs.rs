@@ -17,6 +17,7 @@ use crate::outcome::{Ended, outcome};
 use crate::run_state::RunState;
 use crate::stop::Interrupted;
 use crate::threads::block_on;
+use crate::tools::Ready;
 use crate::{Engine, EngineError, ToolRef};
 
 /// Programs of one run at the same time, each with an instance: those of a pipeline, those that wait for others, and shells
@@ -125,7 +126,7 @@ impl Programs {
             }
         };
         let outcome = match block_on(code) {
-            Some(Ok(pre)) => self.guest(&pre, started).0,
+            Some(Ok(code)) => self.guest(&code, started).0,
             Some(Err(error)) => {
                 complain(stderr.as_deref(), &name, &error.to_string());
                 return 126;
@@ -154,14 +155,11 @@ impl Programs {
 
     /// Runs a tool's code to its end, on this thread. The limits hold from before it is instantiated, because that
     /// runs its code already. Its store is for the caller to drop, which takes a while.
-    pub(crate) fn guest(
-        self: &Arc<Self>,
-        pre: &CommandPre<RunState>,
-        started: Started,
-    ) -> (Outcome, Store<RunState>) {
+    pub(crate) fn guest(self: &Arc<Self>, code: &Ready, started: Started) -> (Outcome, Store<RunState>) {
         let run = &self.run;
         let memory = MemoryLimit::new(Arc::clone(&run.memory));
-        let mut store = Store::new(self.engine.wasmtime(), RunState::new(self, started, memory));
+        let mut store =
+            Store::new(self.engine.wasmtime(), RunState::new(self, code.without_stdin, started, memory));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.set_epoch_deadline(1);
@@ -171,7 +169,7 @@ impl Programs {
         let call = async {
             tokio::select! {
                 biased;
-                ended = call(pre, &mut store) => ended,
+                ended = call(&code.pre, &mut store) => ended,
                 // Reached only while the guest waits in a host call; a computing one is asked at every tick.
                 () = run.stop.requested() => Err(Interrupted.into()),
             }
@@ -215,7 +213,7 @@ impl Started {
 /// What has to be there before a run can begin.
 pub(crate) enum Begins {
     /// A tool's code.
-    Guest(CommandPre<RunState>),
+    Guest(Ready),
     /// Nothing.
     Shell,
 }

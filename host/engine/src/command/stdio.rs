@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 
 use super::pipe::{Read, Reader, Writer};
 use crate::OutputLog;
+use crate::manifest::WithoutStdin;
 
 /// What a guest is told it may write at once, and reads at once, in bytes.
 const AT_ONCE: usize = 64 << 10;
@@ -22,8 +23,7 @@ const AT_ONCE: usize = 64 << 10;
 #[error("nobody reads what it writes")]
 pub(crate) struct BrokenPipe;
 
-/// Standard input of a run that brings none. Programs take it for a terminal at which nobody types: `rg` searches the
-/// directory then, where it would read what is piped to it.
+/// Standard input of a run that brings none.
 pub(crate) struct Nothing;
 
 impl Source for Nothing {
@@ -69,14 +69,24 @@ impl Sink for LogSink {
 }
 
 /// A program's standard input; `None` is closed.
-pub(crate) struct Stdin(pub(crate) Option<Arc<dyn Source>>);
+pub(crate) struct Stdin {
+    source: Option<Arc<dyn Source>>,
+    without: WithoutStdin,
+}
 
 /// A program's standard output or error; `None` is closed.
 pub(crate) struct Stdout(pub(crate) Option<Arc<dyn Sink>>);
 
+impl Stdin {
+    pub(crate) const fn new(source: Option<Arc<dyn Source>>, without: WithoutStdin) -> Self {
+        Self { source, without }
+    }
+}
+
 impl IsTerminal for Stdin {
     fn is_terminal(&self) -> bool {
-        self.0.as_ref().is_some_and(|source| (&**source as &dyn Any).is::<Nothing>())
+        let is_nothing = |source: &Arc<dyn Source>| (&**source as &dyn Any).is::<Nothing>();
+        self.without == WithoutStdin::Terminal && self.source.as_ref().is_some_and(is_nothing)
     }
 }
 
@@ -93,7 +103,7 @@ impl StdinStream for Stdin {
     }
 
     fn p2_stream(&self) -> Box<dyn InputStream> {
-        Box::new(Input(self.0.clone()))
+        Box::new(Input(self.source.clone()))
     }
 }
 

@@ -47,6 +47,11 @@ pub struct NewRun {
     pub locks: Vec<(LockId, Fence)>,
 }
 
+/// The command that runs a command line.
+pub fn command_line(line: String) -> Vec<String> {
+    vec!["bash".to_owned(), "-c".to_owned(), line]
+}
+
 /// A run as it is told of.
 #[derive(Debug, Clone)]
 pub struct RunView {

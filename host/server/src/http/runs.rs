@@ -250,7 +250,7 @@ impl StartBody {
 /// What is run: a command and its arguments, or the shell with a command line.
 fn argv(line: Option<String>, argv: Option<Vec<String>>) -> Result<Vec<String>, ApiError> {
     let (field, argv) = match (line, argv) {
-        (Some(line), None) => ("command", vec!["bash".to_owned(), "-c".to_owned(), line]),
+        (Some(line), None) => ("command", runs::command_line(line)),
         (None, Some(argv)) => ("argv", argv),
         (Some(_), Some(_)) => return Err(ApiError::invalid("command", "give command or argv, not both")),
         (None, None) => {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::extract::{parse, wait};
 use super::{ApiError, error};
+use crate::app::runs::command_line;
 use crate::app::tasks::TaskChange;
 
 /// The longest message about progress, in bytes.
@@ -53,7 +54,7 @@ struct TaskForm {
     assigned_to: Option<AgentName>,
     #[serde(default)]
     touches: Vec<PathPattern>,
-    verify: Option<Vec<String>>,
+    verify: Option<CheckForm>,
     verify_by: Option<Capability>,
     max_attempts: Option<u32>,
     #[serde(default)]
@@ -113,12 +114,24 @@ impl TaskForm {
     }
 }
 
+/// What a task is checked by.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a command line, or a command and its arguments as a list")]
+enum CheckForm {
+    Line(String),
+    Argv(Vec<String>),
+}
+
 fn verify(
     prefix: &str,
-    argv: Option<Vec<String>>,
+    check: Option<CheckForm>,
     by: Option<Capability>,
 ) -> Result<Option<Verify>, ApiError> {
     let invalid = |field, reason| Err(ApiError::invalid(&format!("{prefix}{field}"), reason));
+    let argv = check.map(|check| match check {
+        CheckForm::Line(line) => command_line(line),
+        CheckForm::Argv(argv) => argv,
+    });
     match (argv, by) {
         (Some(_), Some(_)) => invalid("verify_by", "give verify or verify_by, not both"),
         (Some(argv), None) if argv.iter().any(|argument| argument.contains('\0')) => {
@@ -143,7 +156,7 @@ pub(super) struct ChangeForm {
     assigned_to: Option<Option<AgentName>>,
     touches: Option<Vec<PathPattern>>,
     #[serde(default, deserialize_with = "given")]
-    verify: Option<Option<Vec<String>>>,
+    verify: Option<Option<CheckForm>>,
     verify_by: Option<Capability>,
     max_attempts: Option<u32>,
     #[serde(default, deserialize_with = "given")]

@@ -41,6 +41,7 @@ fn guest(build: &Build, name: String) -> anyhow::Result<Guest> {
         version: env!("CARGO_PKG_VERSION"),
         summary: "A guest for tests",
         commands: std::slice::from_ref(&name),
+        without_stdin: None,
     };
     let manifest = Some(toml::to_string(&manifest)?);
     Ok(Guest { kind: "fixtures", component: componentize(&module)?, manifest, name })

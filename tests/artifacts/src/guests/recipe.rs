@@ -14,6 +14,8 @@ pub struct Recipe {
     /// What is changed in the sources of the crate, and of those that it is built from.
     #[serde(default, rename = "edit")]
     pub edits: Vec<Edit>,
+    /// What the host presents where there is no standard input: `nothing`, unless said, or a `terminal`.
+    pub without_stdin: Option<String>,
     /// What is built unless everything is asked for.
     pub reduced: Option<Reduced>,
     /// Whether it is built only if everything is asked for.
@@ -64,4 +66,6 @@ pub struct Manifest<'a> {
     pub version: &'a str,
     pub summary: &'a str,
     pub commands: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_stdin: Option<&'a str>,
 }

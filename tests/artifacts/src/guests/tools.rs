@@ -39,7 +39,8 @@ pub fn build(build: &Build) -> anyhow::Result<()> {
 }
 
 fn make(build: &Build, recipe: &Recipe, beside: &Path) -> anyhow::Result<Vec<Guest>> {
-    let Recipe { name, summary, commands, krate, edits, reduced: _, complete_only: _ } = recipe;
+    let Recipe { name, summary, commands, krate, edits, without_stdin, reduced: _, complete_only: _ } =
+        recipe;
     let (version, module) = match &krate.version {
         None => (version_of(beside)?, compile(build, recipe, beside, &["--locked"])?),
         Some(version) if edits.is_empty() => (version.clone(), install_published(build, recipe, version)?),
@@ -53,7 +54,9 @@ fn make(build: &Build, recipe: &Recipe, beside: &Path) -> anyhow::Result<Vec<Gue
     };
     let module = std::fs::read(&module).with_context(|| format!("failed to read {}", module.display()))?;
     let component = componentize(&module)?;
-    let manifest = toml::to_string(&Manifest { name, version: &version, summary, commands })?;
+    let without_stdin = without_stdin.as_deref();
+    let manifest = Manifest { name, version: &version, summary, commands, without_stdin };
+    let manifest = toml::to_string(&manifest)?;
     Ok(vec![Guest { kind: "tools", name: name.clone(), component, manifest: Some(manifest) }])
 }
 
