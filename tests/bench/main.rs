@@ -4,6 +4,7 @@
 
 mod client;
 mod files;
+mod lines;
 mod native;
 mod policies;
 mod report;
@@ -41,6 +42,8 @@ enum What {
     Search,
     /// The same search in the sandbox, in the project's view and in wasmtime's own file system.
     View,
+    /// Command lines, against bash with the machine's own programs.
+    Lines,
     /// What a scheduler adds to a claim, with 1,000 tasks and with a million.
     Policies,
     /// Memory of an idle server whose tools are compiled and cached.
@@ -79,6 +82,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(What::View) {
         files::view(&server)?;
+    }
+    if wanted(What::Lines) {
+        lines::lines(&server)?;
     }
     if wanted(What::Spin) {
         spin(&server)?;

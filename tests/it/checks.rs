@@ -4,7 +4,8 @@ use longhouse_tests::{Agent, TestServer};
 use serde_json::{Value, json};
 
 /// Makes a task with this check, does nothing for it, and submits.
-fn submit(worker: &Agent, verify: &[&str]) -> (String, Value) {
+fn submit(worker: &Agent, verify: impl Into<Value>) -> (String, Value) {
+    let verify: Value = verify.into();
     let id = worker.make(&json!({ "title": "t", "verify": verify }));
     let grant = worker.claim(&json!({ "task": id }));
     let submitted =
@@ -25,7 +26,7 @@ fn what_the_check_said(worker: &Agent, id: &str) -> String {
 fn work_that_passes_its_check_is_completed() {
     let server = TestServer::builder().file("done.txt", "all done\n").start();
     let worker = server.worker();
-    let (id, _) = submit(&worker, &["cat", "done.txt"]);
+    let (id, _) = submit(&worker, json!(["cat", "done.txt"]));
     worker.wait_for(&id, "task.completed");
     let task = worker.task(&id);
     assert_eq!(task["status"], "completed");
@@ -33,10 +34,21 @@ fn work_that_passes_its_check_is_completed() {
 }
 
 #[test]
+fn a_check_may_be_a_command_line() {
+    let server = TestServer::builder().file("a.txt", "TODO\nrest\n").start();
+    let worker = server.worker();
+    let (id, _) = submit(&worker, "! cat *.txt | rg TODO");
+    assert!(what_the_check_said(&worker, &id).contains("exited with 1\nTODO"));
+    let refused = json!({ "title": "t", "verify": 7 });
+    let problem = worker.post("/tasks", &refused).problem(422, "invalid_request");
+    assert!(problem["detail"].as_str().unwrap().contains("a command line"), "{problem}");
+}
+
+#[test]
 fn work_that_fails_its_check_goes_back_to_its_holder_with_what_the_check_said() {
     let server = TestServer::start();
     let worker = server.worker();
-    let (id, grant) = submit(&worker, &["cat", "done.txt"]);
+    let (id, grant) = submit(&worker, json!(["cat", "done.txt"]));
     let said = what_the_check_said(&worker, &id);
     assert!(said.contains("exited with 1") && said.contains("done.txt"), "{said}");
     worker.run(["touch", "done.txt"]);
@@ -49,7 +61,7 @@ fn work_that_fails_its_check_goes_back_to_its_holder_with_what_the_check_said() 
 fn a_check_changes_nothing() {
     let server = TestServer::builder().file("a.txt", "a").start();
     let worker = server.worker();
-    let (id, _) = submit(&worker, &["rm", "a.txt"]);
+    let (id, _) = submit(&worker, json!(["rm", "a.txt"]));
     what_the_check_said(&worker, &id);
     assert_eq!(server.read("a.txt"), "a");
 }
@@ -60,7 +72,7 @@ fn a_check_that_cannot_run_says_why() {
         .profile("cat-only", "commands = [\"cat\"]\n[profiles.cat-only.files]\nread = [\"**\"]")
         .start();
     let worker = server.worker();
-    let (id, _) = submit(&worker, &["no-such-command"]);
+    let (id, _) = submit(&worker, json!(["no-such-command"]));
     assert!(what_the_check_said(&worker, &id).contains("no-such-command"));
     // It runs under the profile of who made the task, not of who works on it.
     let maker = server.agent("maker", "worker", "cat-only");
@@ -75,7 +87,7 @@ fn a_check_that_cannot_run_says_why() {
 fn a_check_that_a_crash_cut_off_is_run_again() {
     let server = TestServer::start();
     let worker = server.worker();
-    let (id, _) = submit(&worker, &["sleep", "1"]);
+    let (id, _) = submit(&worker, json!(["sleep", "1"]));
     let token = worker.token().to_owned();
     let server = server.crash();
     let worker = server.stranger(Some(&token));

@@ -49,6 +49,13 @@ fn what_is_on_standard_input_is_read_on_demand() {
     assert_eq!(run("read first; echo =$first; cat")["stdout"], "=1\n2\n3\n");
     assert_eq!(run("while read n; do echo $((n * 2)); done | tail -n 1")["stdout"], "6\n");
     assert_eq!(run("cat | cat | cat")["stdout"], "1\n2\n3\n");
+
+    // What searches a directory unless it is piped to can tell the difference.
+    line(&worker, "echo here > a.txt");
+    assert_eq!(said(&worker, "rg here"), "a.txt:here\n");
+    assert_eq!(said(&worker, "cat a.txt | rg here; rg -c here < a.txt"), "here\n1\n");
+    assert_eq!(code(&line(&worker, "true | rg here")), 1);
+    assert_eq!(run("rg 2")["stdout"], "2\n");
 }
 
 #[test]
