@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, ensure};
-use serde_json::Value;
+use anyhow::{Context as _, bail, ensure};
 
+use crate::compiler::run;
 use crate::files;
 use crate::recipe::{Edit, Recipe};
 
@@ -58,7 +58,7 @@ fn add(manifest: &Path, text: &str) -> anyhow::Result<()> {
     Ok(std::fs::write(manifest, manifest_text + text)?)
 }
 
-/// Where cargo keeps the source of a published crate; it is fetched if need be.
+/// Where cargo keeps the source of a published crate, which it is made to fetch.
 fn published(name: &str, version: &str, dir: &Path) -> anyhow::Result<PathBuf> {
     let asks = dir.join("asks").join(name);
     std::fs::create_dir_all(asks.join("src"))?;
@@ -68,17 +68,18 @@ fn published(name: &str, version: &str, dir: &Path) -> anyhow::Result<PathBuf> {
          default-features = false\n[workspace]\n"
     );
     std::fs::write(asks.join("Cargo.toml"), manifest)?;
-    let output = Command::new("cargo")
-        .args(["metadata", "--format-version", "1", "--manifest-path"])
-        .arg(asks.join("Cargo.toml"))
-        .output()?;
-    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
-    let package = packages.iter().find(|package| package["name"] == name && package["version"] == version);
-    let manifest = package.and_then(|package| package["manifest_path"].as_str());
-    let manifest = manifest.with_context(|| format!("{name} {version} is not among its own packages"))?;
-    Ok(Path::new(manifest).parent().unwrap_or(Path::new("/")).to_owned())
+    run(Command::new("cargo").args(["fetch", "--quiet", "--manifest-path"]).arg(asks.join("Cargo.toml")))?;
+    let home = match std::env::var_os("CARGO_HOME") {
+        Some(home) => PathBuf::from(home),
+        None => PathBuf::from(std::env::var_os("HOME").context("there is no HOME")?).join(".cargo"),
+    };
+    for registry in std::fs::read_dir(home.join("registry/src"))? {
+        let source = registry?.path().join(format!("{name}-{version}"));
+        if source.is_dir() {
+            return Ok(source);
+        }
+    }
+    bail!("cargo has fetched {name} {version}, and it is not beneath {}", home.display())
 }
 
 /// The version of a dependency, by the lock file of the crate in `main`.
