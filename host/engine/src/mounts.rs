@@ -41,17 +41,46 @@ impl Mounts {
 
     /// The path that `text` names when read from the directory `base`, as [`View::locate`].
     pub(crate) fn locate(&self, base: &ProjectPath, text: &str) -> Result<ProjectPath, WorkspaceError> {
+        match self.after_own(base, text) {
+            Some(rest) => self.locate_from(&ProjectPath::root(), &rest),
+            None => self.locate_from(base, text),
+        }
+    }
+
+    fn locate_from(&self, base: &ProjectPath, text: &str) -> Result<ProjectPath, WorkspaceError> {
         let named = base.join(text);
         match (self.own_at(base), named.as_ref().ok().and_then(|named| self.own_at(named))) {
+            (Some(own), _) => own.locate(base, text),
             (None, None) => self.project.locate(base, text),
-            (Some(_), Some(own)) => own.locate(base, text),
-            // From one to the other no link leads: the text tells it all.
-            (None, Some(_)) | (Some(_), None) => {
-                let named = named?;
+            // No link leads there: the text tells it all.
+            (None, Some(own)) => {
                 let end = if text.ends_with('/') { "/" } else { "" };
-                self.at(&named).locate(&ProjectPath::root(), &format!("/{}{end}", named.as_str()))
+                own.locate(&ProjectPath::root(), &format!("/{}{end}", named?.as_str()))
             }
         }
+    }
+
+    /// What is left of a text, as an absolute one, that leads out of what is the run's own by a `..`.
+    fn after_own(&self, base: &ProjectPath, text: &str) -> Option<String> {
+        if self.names.is_empty() || !text.contains("..") {
+            return None;
+        }
+        let mut above: Vec<&str> =
+            if text.starts_with('/') { Vec::new() } else { base.components().collect() };
+        let mut rest = None;
+        for (place, name) in text.split('/').enumerate() {
+            match name {
+                "" | "." => {}
+                ".." => {
+                    let is_own = matches!(above.as_slice(), [only] if self.names.contains(only));
+                    rest = if is_own { Some(place + 1) } else { rest };
+                    above.pop();
+                }
+                name => above.push(name),
+            }
+        }
+        let rest: Vec<_> = text.split('/').skip(rest?).collect();
+        Some(format!("/{}", rest.join("/")))
     }
 
     /// Opens a file or directory, as [`View::open_at`].
@@ -107,5 +136,57 @@ impl Mounts {
     /// The file system that has both paths.
     fn one_of(&self, one: &ProjectPath, other: &ProjectPath) -> Option<&View> {
         (self.own_at(one).is_some() == self.own_at(other).is_some()).then(|| self.at(one))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use longhouse_core::FileGrants;
+    use longhouse_workspace::Root;
+
+    use super::*;
+
+    fn view(dirs: &[&str]) -> (tempfile::TempDir, View) {
+        let dir = tempfile::tempdir().unwrap();
+        dirs.iter().for_each(|path| std::fs::create_dir_all(dir.path().join(path)).unwrap());
+        let root = Arc::new(Root::open(dir.path()).unwrap());
+        (dir, View::new(root, Arc::new(FileGrants::everything())))
+    }
+
+    #[test]
+    fn a_text_leads_from_one_file_system_to_the_other() {
+        let (_project, project) = view(&["src/deep"]);
+        let (_own, own) = view(&["tmp/d", "dev"]);
+        let mounts = Mounts::new(project, Some(own));
+        for (base, text, expected) in [
+            ("", "tmp/x", "tmp/x"),
+            ("src", "/tmp/d/", "tmp/d"),
+            ("src/deep", "../../tmp/d/x", "tmp/d/x"),
+            ("tmp", "../src/deep/x", "src/deep/x"),
+            ("", "tmp/../src", "src"),
+            ("", "/tmp/d/../../src/.", "src"),
+            ("tmp/d", "..", "tmp"),
+            ("tmp/d", "../..", ""),
+            ("tmp", "../tmp/x", "tmp/x"),
+            ("tmp", "../dev/null", "dev/null"),
+        ] {
+            let located = mounts.locate(&ProjectPath::parse(base).unwrap(), text).unwrap();
+            assert_eq!(located.as_str(), expected, "{text} from {base}");
+        }
+        let root = ProjectPath::root();
+        assert!(matches!(mounts.locate(&root, "tmp/../.."), Err(WorkspaceError::OutsideProject)));
+        assert!(matches!(mounts.locate(&root, "tmp/none/x/"), Err(WorkspaceError::NotFound)));
+    }
+
+    #[test]
+    fn a_directory_of_the_project_comes_before_the_run_s_own() {
+        let (_project, project) = view(&["tmp"]);
+        let (_own, own) = view(&["tmp", "dev"]);
+        let mounts = Mounts::new(project, Some(own));
+        assert!(mounts.own_at(&"tmp/x".parse().unwrap()).is_none());
+        assert!(mounts.own_at(&"dev/null".parse().unwrap()).is_some());
+        assert!(mounts.own_at(&"src/tmp".parse().unwrap()).is_none());
     }
 }
