@@ -7,6 +7,7 @@
 #   make bench-queue   durable queues side by side; ARGS="--claims" for more, ARGS="--help" for all
 #   make guests      the guests that tests and `serve` need
 #   make examples    the examples of policies, which tests need, too (installs npm and Python's venv)
+#   make command-lines   installs the tools that command lines are compared with (Debian's)
 #   make guests-complete   the same with every coreutils command
 #   make audit       licences, bans and duplicate crates (installs cargo-deny)
 #   make clean       everything that was built
@@ -21,12 +22,12 @@ LISTEN ?= 127.0.0.1:7420
 EXAMPLE := cd examples/policies/rust && cargo
 export LONGHOUSE_PLUGINS_DIR ?= $(GUESTS)
 
-.PHONY: serve test lint bench bench-queue guests examples guests-complete native native-echo native-coreutils toolchain demo build audit clean
+.PHONY: serve test lint bench bench-queue guests examples command-lines guests-complete native native-echo native-coreutils toolchain demo build audit clean
 
 serve: guests demo
 	$(CARGO_TARGET_DIR)/debug/longhouse serve $(DEMO) --listen $(LISTEN) --plugins $(GUESTS) --print-token 8h
 
-test: guests examples native
+test: guests examples native command-lines
 	cargo test --workspace
 	plugins/toolchain/cargo test --workspace --lib
 	$(EXAMPLE) test
@@ -76,6 +77,9 @@ guests: toolchain build
 examples: toolchain build
 	@plugins/toolchain/install --examples
 	$(CARGO_TARGET_DIR)/debug/guests --out $(GUESTS) --examples
+
+command-lines:
+	@plugins/toolchain/install --command-lines
 
 guests-complete: toolchain build
 	$(CARGO_TARGET_DIR)/debug/guests --out $(GUESTS) --complete

@@ -8,6 +8,7 @@ mod changes;
 mod checks;
 mod claims;
 mod cli;
+mod command_lines;
 mod crash;
 mod crew;
 mod disk;

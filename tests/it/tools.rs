@@ -1,6 +1,6 @@
 //! Tools built from their crates behave as they do natively.
 
-use longhouse_tests::{TestServer, guests, native, write_tree};
+use longhouse_tests::{TestServer, guests, native, write_tree, written};
 use serde_json::{Value, json};
 
 fn exit_code(reply: &Value) -> u64 {
@@ -50,7 +50,7 @@ fn ripgrep_finds_byte_for_byte_what_it_finds_natively() {
         "the comparison is worth something"
     );
     assert!(expected.contains("src/binary.bin"), "the binary file is among the hits");
-    assert_eq!(bytes(&reply), native.stdout, "the sandboxed output differs");
+    assert_eq!(written(&reply, "stdout"), native.stdout, "the sandboxed output differs");
 }
 
 #[test]
@@ -70,16 +70,4 @@ fn coreutils_do_their_work_on_the_project() {
     assert_eq!((server.read("c/x.txt"), server.read("c/b.txt")), ("x".to_owned(), "2\n1\n10\n".to_owned()));
     let long = worker.run(["ls", "-l"]);
     assert!(long["stdout"].as_str().unwrap().lines().any(|line| line.ends_with(" d")), "{long}");
-}
-
-/// Standard output as it was written, text or not.
-fn bytes(reply: &Value) -> Vec<u8> {
-    let chunks = reply["output"].as_array().unwrap().iter().filter(|chunk| chunk["stream"] == "stdout");
-    chunks
-        .flat_map(|chunk| match (&chunk["text"], &chunk["base64"]) {
-            (Value::String(text), _) => text.as_bytes().to_vec(),
-            (_, Value::String(text)) => longhouse_tests::decode_base64(text),
-            _ => panic!("{chunk}"),
-        })
-        .collect()
 }

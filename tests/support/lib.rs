@@ -22,3 +22,19 @@ pub fn decode_base64(text: &str) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
 }
+
+/// What a run wrote to a stream, text or not.
+///
+/// # Panics
+/// When this is no answer about a run.
+pub fn written(run: &serde_json::Value, stream: &str) -> Vec<u8> {
+    use serde_json::Value;
+    let chunks = run["output"].as_array().expect("a list").iter().filter(|chunk| chunk["stream"] == stream);
+    chunks
+        .flat_map(|chunk| match (&chunk["text"], &chunk["base64"]) {
+            (Value::String(text), _) => text.as_bytes().to_vec(),
+            (_, Value::String(text)) => decode_base64(text),
+            _ => panic!("{chunk}"),
+        })
+        .collect()
+}
