@@ -108,7 +108,7 @@ impl Both {
         let scratch = tempfile::tempdir().unwrap();
         let debian =
             Debian { ripgrep: guests("../native/bin"), scratch: scratch.path().canonicalize().unwrap() };
-        let server = TestServer::builder().limits("lines", "wall = \"60s\"").start();
+        let server = TestServer::builder().limits("lines", "wall = \"60s\"\nruns = 8").start();
         let agent = server.agent("anna", "worker", "lines");
         Self { debian, server, agent, _scratch: scratch }
     }
