@@ -48,6 +48,7 @@ fn make(build: &Build, recipe: &Recipe, beside: &Path) -> anyhow::Result<Vec<Gue
             let dir = build.out.join("build/edited").join(name);
             let process = build.plugins.join("process");
             let source = edited::unpack(recipe, version, &process, &dir)?;
+            forget(build, recipe, &source)?;
             // Not `--locked`: what replaces `std::process` is not in the lock file.
             (version.clone(), compile(build, recipe, &source, &[])?)
         }
@@ -76,6 +77,14 @@ fn compile(build: &Build, recipe: &Recipe, dir: &Path, arguments: &[&str]) -> an
     cargo.args(["--release", "--quiet"]).args(arguments);
     run(cargo.arg("--manifest-path").arg(dir.join("Cargo.toml")))?;
     Ok(build.compiler.build_dir(TARGET).join(format!("{}.wasm", recipe.krate.binary)))
+}
+
+/// Has the crate in `dir` built anew. Cargo cannot tell it from the same crate with other edits: both are roots of their own
+/// workspaces.
+fn forget(build: &Build, recipe: &Recipe, dir: &Path) -> anyhow::Result<()> {
+    let mut cargo = build.compiler.cargo("clean", TARGET);
+    cargo.args(["--release", "--quiet", "--package", &recipe.krate.name]);
+    run(cargo.arg("--manifest-path").arg(dir.join("Cargo.toml")))
 }
 
 fn cargo(build: &Build, recipe: &Recipe, subcommand: &str) -> Command {
