@@ -43,7 +43,7 @@ impl Shell<'_> {
                     Some(word) => self.operand(word, Quotes::Yes, &mut message)?,
                     None => message.push(Part::Quoted("parameter null or not set".to_owned())),
                 }
-                return self.fatal(127, &format!("{}: {}", name(&parameter.of), plain(&message)));
+                return self.fatal(self.unset(), &format!("{}: {}", name(&parameter.of), plain(&message)));
             }
             Change::Default { .. } | Change::Assign { .. } | Change::Require { .. } if !all => {
                 vec![value.unwrap_or_default()]
@@ -61,7 +61,7 @@ impl Shell<'_> {
             | Change::Slice { .. }
             | Change::Case { .. } => {
                 if value.is_none() && !all && self.options.no_unset {
-                    return self.fatal(127, &format!("{}: unbound variable", name(&parameter.of)));
+                    return self.fatal(self.unset(), &format!("{}: unbound variable", name(&parameter.of)));
                 }
                 let values = if all { self.arguments.clone() } else { vec![value.unwrap_or_default()] };
                 let mut changed = Vec::new();

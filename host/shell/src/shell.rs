@@ -231,6 +231,12 @@ impl Shell<'_> {
         Err(Interrupt::Exit(status))
     }
 
+    /// The exit status of a shell that ends for a variable that is not set.
+    pub(crate) const fn unset(&self) -> i32 {
+        let is_subshell = self.depth > self.calls;
+        if self.options.exit_on_error || is_subshell { 1 } else { 127 }
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: String) -> Run<()> {
         match self.variables.set(name, value) {
             Ok(()) => self.room(),

@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn what_it_writes_can_be_read_and_its_status_is_its_own() {
-        let mut child = Command::new("sh").args(["-c", "echo out; exit 3"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            Command::new("sh").args(["-c", "echo out; exit 3"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut text = String::new();
         child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), child.wait().unwrap().code()), ("out\n", Some(3)));

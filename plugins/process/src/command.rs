@@ -215,7 +215,8 @@ impl Command {
         if !self.clears && self.environment.is_empty() {
             return None;
         }
-        let own = std::env::vars_os().filter(|(name, _)| !self.clears && !self.environment.contains_key(name));
+        let own =
+            std::env::vars_os().filter(|(name, _)| !self.clears && !self.environment.contains_key(name));
         let set = self.environment.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
         Some(own.chain(set).collect())
     }

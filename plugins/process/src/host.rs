@@ -43,7 +43,11 @@ struct Answer {
     stderr: Bytes,
 }
 
-const _: () = assert!(size_of::<Answer>() == 24 && std::mem::offset_of!(Answer, stdout) == 8 && std::mem::offset_of!(Answer, value) == 4);
+const _: () = assert!(
+    size_of::<Answer>() == 24
+        && std::mem::offset_of!(Answer, stdout) == 8
+        && std::mem::offset_of!(Answer, value) == 4
+);
 
 #[link(wasm_import_module = "longhouse:tool/process@0.1.0")]
 unsafe extern "C" {
