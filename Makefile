@@ -20,6 +20,8 @@ DEMO := $(CARGO_TARGET_DIR)/demo-project
 LISTEN ?= 127.0.0.1:7420
 # The example in Rust is a workspace of its own, as a user's is.
 EXAMPLE := cd examples/policies/rust && cargo
+# So are tools of our own.
+TOOLS := $(wildcard plugins/tools/*/Cargo.toml)
 export LONGHOUSE_PLUGINS_DIR ?= $(GUESTS)
 
 .PHONY: serve test lint bench bench-queue guests examples command-lines guests-complete native native-echo native-coreutils toolchain demo build audit clean
@@ -30,6 +32,7 @@ serve: guests demo
 test: guests examples native command-lines
 	cargo test --workspace
 	plugins/toolchain/cargo test --workspace --lib
+	for tool in $(TOOLS); do cargo test --locked --manifest-path $$tool || exit 1; done
 	$(EXAMPLE) test
 
 lint: toolchain
@@ -37,6 +40,10 @@ lint: toolchain
 	cargo clippy --workspace --all-targets -- -D warnings
 	plugins/toolchain/cargo fmt --all --check
 	plugins/toolchain/cargo clippy --workspace -- -D warnings
+	for tool in $(TOOLS); do \
+		cargo fmt --check --manifest-path $$tool && \
+		cargo clippy --locked --all-targets --manifest-path $$tool -- -D warnings || exit 1; \
+	done
 	$(EXAMPLE) fmt --check
 	$(EXAMPLE) clippy --all-targets -- -D warnings
 
