@@ -208,6 +208,7 @@ fn killing_a_run_ends_all_its_programs() {
     assert_eq!(worker.post(format!("/runs/{id}/kill"), &json!({})).status, 202);
     let run = worker.get(format!("/runs/{id}?wait_ms=20000")).expect(200);
     assert_eq!((&run["outcome"]["kind"], &run["stdout"]), (&json!("killed"), &json!("on\n")), "{run}");
+    assert_eq!(run["stderr"], "");
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl Engine {
         let memory = Arc::new(RunMemory::new(Arc::clone(budget), spec.limits.memory));
         let run = Arc::new(Run::new(place, Stop::new(&spec.limits), log, memory));
         let handle = RunHandle { run: Arc::clone(&run), threads: Arc::clone(threads) };
-        let started = Started::first(spec.program(&run.log));
+        let started = Started::first(spec.program(&run));
         let RunSpec { view, scratch, commands, limits, .. } = spec;
         let mounts = Mounts::new(view, scratch);
         let programs = Arc::new(Programs::new(self.clone(), run, mounts, commands, limits.files));
@@ -167,12 +167,12 @@ const ENVIRONMENT: [(&str, &str); 3] =
     [("HOME", "/"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("TMPDIR", "/tmp")];
 
 impl RunSpec {
-    /// The first program of the run, which writes to `log`.
-    fn program(&self, log: &Arc<OutputLog>) -> Program {
+    /// The first program of `run`, which writes to its log.
+    fn program(&self, run: &Arc<Run>) -> Program {
         let given = |name: &str| self.env.iter().any(|(given, _)| given == name);
         let usual = ENVIRONMENT.iter().filter(|(name, _)| !given(name));
         let usual = usual.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let output = |stream| Some(Arc::new(LogSink::new(Arc::clone(log), stream)) as Arc<dyn Sink>);
+        let output = |stream| Some(Arc::new(LogSink::new(Arc::clone(run), stream)) as Arc<dyn Sink>);
         Program {
             argv: self.argv.clone(),
             environment: usual.chain(self.env.iter().cloned()).collect(),

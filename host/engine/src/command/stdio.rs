@@ -12,7 +12,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use super::pipe::{Read, Reader, Writer};
-use crate::OutputLog;
+use crate::handle::Run;
 use crate::manifest::WithoutStdin;
 
 /// What a guest is told it may write at once, and reads at once, in bytes.
@@ -49,21 +49,24 @@ impl Source for Given {
     }
 }
 
-/// One of the streams into a run's log.
+/// One of the streams into a run's log. Once the run has to stop, nothing more comes in: some of its programs end before
+/// others, which take that for the end of their input.
 pub(crate) struct LogSink {
-    log: Arc<OutputLog>,
+    run: Arc<Run>,
     stream: Stream,
 }
 
 impl LogSink {
-    pub(crate) const fn new(log: Arc<OutputLog>, stream: Stream) -> Self {
-        Self { log, stream }
+    pub(crate) const fn new(run: Arc<Run>, stream: Stream) -> Self {
+        Self { run, stream }
     }
 }
 
 impl Sink for LogSink {
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        self.log.append(self.stream, bytes);
+        if self.run.stop.why().is_none() {
+            self.run.log.append(self.stream, bytes);
+        }
         Ok(())
     }
 }
