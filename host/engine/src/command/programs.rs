@@ -73,6 +73,10 @@ impl Programs {
         let stderr = started.program.stderr.clone();
         let name = started.program.argv.first().cloned().unwrap_or_default();
         let say = |what: &str| complain(stderr.as_deref(), &name, what);
+        if started.depth > MAX_DEPTH {
+            say("too many commands run inside one another");
+            return 126;
+        }
         let Ok(_place) = self.at_once.try_acquire() else {
             say("too many commands run at the same time");
             return 126;
@@ -94,12 +98,7 @@ impl Programs {
         let command = match self.named(interpreter) {
             Ok(command) => command,
             Err(none) => {
-                let stderr = started.program.stderr.as_deref();
-                complain(
-                    stderr,
-                    started.program.argv.first().map_or("", String::as_str),
-                    &format!("{interpreter}: {none}"),
-                );
+                complain(started.program.stderr.as_deref(), interpreter, &none.to_string());
                 return 126;
             }
         };
